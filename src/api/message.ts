@@ -1,0 +1,52 @@
+import { DecodeError } from './errors.ts'
+
+/** Anything that can be written: google-protobuf classes fit as they are. */
+export interface Message {
+  serializeBinary(): Uint8Array
+}
+
+/** Anything that can read a value's bytes: google-protobuf classes fit as they are. */
+export interface MessageType<T> {
+  deserializeBinary(bytes: Uint8Array): T
+}
+
+/** A {@link MessageType} that can also write: what {@link codec} returns. */
+export interface Codec<T> extends MessageType<T> {
+  /** Wraps a value as a {@link Message}. It is encoded when it is written. */
+  message(value: T): Message
+}
+
+/** Bytes as a {@link Message}, for values that are encoded already. The bytes are not copied. */
+export function raw(bytes: Uint8Array): Message {
+  return { serializeBinary: () => bytes }
+}
+
+/**
+ * Plugs in any other serialisation (protobuf-es, JSON, MessagePack, …).
+ * A `decode` that throws surfaces as {@link DecodeError} from `getValue`.
+ */
+export function codec<T>(functions: {
+  encode(value: T): Uint8Array
+  decode(bytes: Uint8Array): T
+}): Codec<T> {
+  const { encode, decode } = functions
+  return {
+    message: (value) => ({ serializeBinary: () => encode(value) }),
+    deserializeBinary: decode,
+  }
+}
+
+/** Decodes with the error that the contract promises. @throws DecodeError (`SYNC_DECODE`) */
+export function decode<T>(type: MessageType<T>, bytes: Uint8Array, key: string): T {
+  try {
+    return type.deserializeBinary(bytes)
+  } catch (cause) {
+    throw new DecodeError(key, typeName(type), { cause })
+  }
+}
+
+function typeName(type: MessageType<unknown>): string {
+  if ('typeName' in type && typeof type.typeName === 'string') return type.typeName
+  if (typeof type === 'function') return (type as { name: string }).name
+  return 'value'
+}

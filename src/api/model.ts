@@ -1,0 +1,63 @@
+import { assertPrefix, hasPrefix } from './key.ts'
+import { InvalidKeyError } from './errors.ts'
+import type { MessageType } from './message.ts'
+import type { LazyValue } from './change-event.ts'
+
+/** How a model's values look as JSON (CLI, REST); google-protobuf has no JSON mapping of its own. */
+export interface JsonCodec<T> {
+  toJson(value: T): unknown
+  fromJson(json: unknown): T
+}
+
+/** What {@link Model.owns} proves about an event or a pair. */
+export interface ValueOf<T> extends LazyValue {
+  getValue(type: MessageType<T>): T
+  getValue<U>(type: MessageType<U>): U
+}
+
+/**
+ * A prefix and the type of the values under it. A model is a {@link MessageType} itself:
+ * `event.getValue(interfaces)` decodes, and it stands wherever a prefix is asked for.
+ */
+export interface Model<T> extends MessageType<T> {
+  readonly prefix: string
+  readonly type: MessageType<T>
+  readonly json: JsonCodec<T> | undefined
+  /** The key of one item. @throws InvalidKeyError when the name is empty or the key breaks the rules */
+  key(name: string): string
+  /** The item's name: the key without the prefix; undefined when the key is not ours. */
+  nameOf(key: string): string | undefined
+  /** True when the key is under the prefix; narrows an event to one with values of this model. */
+  owns<E extends { readonly key: string }>(event: E): event is E & ValueOf<T>
+}
+
+/** A prefix: a string or a {@link Model}. */
+export type Prefix = string | Model<unknown>
+
+/** @throws InvalidKeyError (`SYNC_INVALID_KEY`) when the prefix breaks the rules */
+export function model<T>(
+  prefix: string,
+  type: MessageType<T>,
+  options: { json?: JsonCodec<T> } = {},
+): Model<T> {
+  assertPrefix(prefix)
+  return Object.freeze({
+    prefix,
+    type,
+    json: options.json,
+    deserializeBinary: (bytes: Uint8Array) => type.deserializeBinary(bytes),
+    key(name: string): string {
+      if (name === '') throw new InvalidKeyError(prefix, 'the name is empty')
+      return prefix + name
+    },
+    nameOf: (key: string) => (hasPrefix(key, prefix) ? key.slice(prefix.length) : undefined),
+    owns<E extends { readonly key: string }>(event: E): event is E & ValueOf<T> {
+      return hasPrefix(event.key, prefix)
+    },
+  })
+}
+
+/** The string of a prefix or model. */
+export function prefixOf(prefix: Prefix): string {
+  return typeof prefix === 'string' ? prefix : prefix.prefix
+}

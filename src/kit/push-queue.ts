@@ -1,0 +1,85 @@
+/**
+ * Turns pushes into an async iterable with one reader. It ends when the signal aborts or `end` is called; `fail`
+ * throws at the reader once what was pushed before is read.
+ */
+export class PushQueue<T> implements AsyncIterableIterator<T, undefined> {
+  #items: T[] = []
+  #head = 0
+  #wake: (() => void) | undefined
+  #ended = false
+  #error: { readonly cause: unknown } | undefined
+  readonly #signal: AbortSignal
+  readonly #onAbort = (): void => this.end()
+
+  constructor(signal: AbortSignal) {
+    this.#signal = signal
+    if (signal.aborted) this.#ended = true
+    else signal.addEventListener('abort', this.#onAbort, { once: true })
+  }
+
+  get size(): number {
+    return this.#items.length - this.#head
+  }
+
+  get ended(): boolean {
+    return this.#ended
+  }
+
+  push(item: T): void {
+    if (this.#ended || this.#error !== undefined) return
+    this.#items.push(item)
+    this.#notify()
+  }
+
+  fail(cause: unknown): void {
+    this.#error ??= { cause }
+    this.#notify()
+  }
+
+  /** Drops what is queued; the reader sees the end. */
+  end(): void {
+    if (this.#ended) return
+    this.#ended = true
+    this.#items = []
+    this.#head = 0
+    this.#signal.removeEventListener('abort', this.#onAbort)
+    this.#notify()
+  }
+
+  async next(): Promise<IteratorResult<T, undefined>> {
+    for (;;) {
+      if (this.#head < this.#items.length) {
+        const value = this.#items[this.#head++] as T
+        if (this.#head === this.#items.length) {
+          this.#items = []
+          this.#head = 0
+        }
+        return { done: false, value }
+      }
+      if (this.#ended) return { done: true, value: undefined }
+      if (this.#error !== undefined) {
+        const { cause } = this.#error
+        this.end()
+        throw cause
+      }
+      // oxlint-disable-next-line no-await-in-loop -- waiting for the next push is the purpose
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+    }
+  }
+
+  return(): Promise<IteratorResult<T, undefined>> {
+    this.end()
+    return Promise.resolve({ done: true, value: undefined })
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  #notify(): void {
+    this.#wake?.()
+    this.#wake = undefined
+  }
+}
