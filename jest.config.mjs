@@ -31,7 +31,7 @@ const project = (displayName, folders, testTimeout) => ({
 
 export default {
   maxWorkers: 2,
-  reporters: ['default', 'summary', '<rootDir>/tools/closing-line-reporter.mjs'],
+  reporters: ['default', '<rootDir>/tools/closing-line-reporter.mjs'],
   projects: [
     project('unit', ['unit', 'support', 'servers'], 30_000),
     project('suite', ['contract', 'property', 'issues', 'examples', 'cli'], 60_000),

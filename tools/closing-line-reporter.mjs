@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { writeFileSync, writeSync } from 'node:fs'
 import { relative } from 'node:path'
 
 /**
@@ -6,13 +6,20 @@ import { relative } from 'node:path'
  * run counts as one failed test. With SYNC_TEST_COUNTS=<path> the counts go there, and `npm test` prints the line.
  */
 export default class ClosingLineReporter {
+  #lines = []
+
+  constructor() {
+    // Jest prints its own summary after every reporter has run.
+    process.once('exit', () => writeSync(1, this.#lines.map((line) => `${line}\n`).join('')))
+  }
+
   onRunComplete(_contexts, results) {
     const counts = countTests(results)
-    const lines = describeSkipped(results.testResults)
-    if (lines.length > 0) print(['', 'Skipped:', ...lines])
+    const skipped = describeSkipped(results.testResults)
+    this.#lines = skipped.length === 0 ? [] : ['', 'Skipped:', ...skipped]
 
     const path = process.env['SYNC_TEST_COUNTS']
-    if (path === undefined) print(['', closingLine(counts)])
+    if (path === undefined) this.#lines.push('', closingLine(counts))
     else writeFileSync(path, JSON.stringify(counts))
   }
 }
@@ -45,8 +52,4 @@ function describeSkipped(files) {
     }
   }
   return lines
-}
-
-function print(lines) {
-  process.stderr.write(`${lines.join('\n')}\n`)
 }
