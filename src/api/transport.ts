@@ -22,18 +22,22 @@ export type Position = string
 
 /**
  * How a transport learns what became of a batch of changes in the serving process (`waitFor: 'applied'`).
- * One receipt per stream that carries the batch: `routed` comes once, then `answered` once per name.
+ * One receipt per stream that carries the batch: `routed` comes once, then `answered` or `left` once per name.
  */
 export interface Receipt {
   /** The registrations that will answer; none when nobody watches. */
   routed(registrations: readonly string[]): void
-  /** A registration's first `done`, or undefined with `error` absent when it closed. */
+  /** A registration's first `done`; with an error it refused. */
   answered(registration: string, error?: unknown): void
+  /** A registration closed before it answered. */
+  left(registration: string): void
 }
 
 /**
  * What `stream` yields: `pairs`, …, `listed`, then `changes` and `progress`; after a `reset` pairs again.
- * A batch of changes holds whole transactions; its position is the border behind them.
+ * A batch of changes holds whole transactions; its position is the border behind them. Once listed, `pairs`, …,
+ * `listed` without a `reset` is a reconcile: pairs are present values in the order of the changes around them, and what
+ * neither they nor changes have named by `listed` is gone; the differences become CHANGEs.
  */
 export type Batch =
   | { readonly kind: 'pairs'; readonly pairs: readonly RawPair[] }

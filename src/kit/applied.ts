@@ -15,7 +15,7 @@ export class Applied {
   #receivers = 0
   #check: (() => void) | undefined
 
-  /** A receipt for one more stream. */
+  /** A receipt for one more stream; a stream that ends first has to say `routed([])`. */
   receipt(): Receipt {
     this.#unrouted++
     const stream = ++this.#streams
@@ -33,6 +33,9 @@ export class Applied {
         this.#receivers++
         if (error !== undefined) this.#refusals.push({ registration, cause: error })
         this.#check?.()
+      },
+      left: (registration) => {
+        if (this.#waiting.delete(`${stream}/${registration}`)) this.#check?.()
       },
     }
   }

@@ -1,0 +1,173 @@
+import type { Position, RawPair } from '../api/transport.ts'
+import type { Feed } from '../source/source.ts'
+import { sameBytes } from '../source/watch-loop.ts'
+import type { SourceChange } from '../source/watch-loop.ts'
+import type { Ticket } from './ticket.ts'
+
+/** A change that waits for its delivery, or is being handled. */
+export interface PendingChange {
+  readonly key: string
+  /** What the fold holds (C4). */
+  readonly prev: RawPair | undefined
+  next: RawPair | undefined
+  revision: number
+  readonly feed: Feed
+  /** The border before its (first) change: where a checkpoint may go on while it is open. */
+  readonly before: Position | undefined
+  tickets: Ticket[] | undefined
+}
+
+export function pendingChange(
+  change: SourceChange,
+  feed: Feed,
+  before: Position | undefined,
+  ticket: Ticket | undefined,
+): PendingChange {
+  return {
+    key: change.key,
+    prev: change.prev,
+    next: change.next,
+    revision: change.revision,
+    feed,
+    before,
+    tickets: ticket === undefined ? undefined : [ticket],
+  }
+}
+
+/** Merges a newer change of the same key into one that waits. False: nothing is left to tell (C8). */
+export function coalesce(pending: PendingChange, newer: PendingChange): boolean {
+  pending.next = newer.next
+  pending.revision = newer.revision
+  if (newer.tickets !== undefined) pending.tickets = [...(pending.tickets ?? []), ...newer.tickets]
+  const { prev, next } = pending
+  if (prev === undefined || next === undefined) return prev !== next
+  return !sameBytes(prev.value, next.value)
+}
+
+/** The queue of one registration (C8). It counts; its owner enforces the limits. */
+export interface DeliveryQueue {
+  readonly size: number
+  /** Of the values that wait. */
+  readonly bytes: number
+  push(change: PendingChange): void
+  shift(): PendingChange | undefined
+  /** Oldest first. */
+  [Symbol.iterator](): Iterator<PendingChange>
+  /** Drops what `keep` does not want; returns what was dropped. */
+  retain(keep: (change: PendingChange) => boolean): PendingChange[]
+  /** Empties it; returns what was dropped. */
+  clear(): PendingChange[]
+}
+
+export function createDeliveryQueue(delivery: 'all' | 'latest'): DeliveryQueue {
+  return delivery === 'all' ? new QueueOfAll() : new QueueOfLatest()
+}
+
+function sizeOf(change: PendingChange): number {
+  return (change.next ?? change.prev)?.value.length ?? 0
+}
+
+class QueueOfAll implements DeliveryQueue {
+  #items: PendingChange[] = []
+  #head = 0
+  bytes = 0
+
+  get size(): number {
+    return this.#items.length - this.#head
+  }
+
+  push(change: PendingChange): void {
+    this.#items.push(change)
+    this.bytes += sizeOf(change)
+  }
+
+  shift(): PendingChange | undefined {
+    const change = this.#items[this.#head]
+    if (change === undefined) return undefined
+    this.bytes -= sizeOf(change)
+    this.#head++
+    if (this.#head === this.#items.length) {
+      this.#items = []
+      this.#head = 0
+    } else if (this.#head >= 1024 && this.#head * 2 > this.#items.length) {
+      this.#items = this.#items.slice(this.#head)
+      this.#head = 0
+    }
+    return change
+  }
+
+  *[Symbol.iterator](): Iterator<PendingChange> {
+    for (let i = this.#head; i < this.#items.length; i++) yield this.#items[i] as PendingChange
+  }
+
+  retain(keep: (change: PendingChange) => boolean): PendingChange[] {
+    const all = [...this]
+    this.clear()
+    for (const change of all) if (keep(change)) this.push(change)
+    return all.filter((change) => !keep(change))
+  }
+
+  clear(): PendingChange[] {
+    const dropped = [...this]
+    this.#items = []
+    this.#head = 0
+    this.bytes = 0
+    return dropped
+  }
+}
+
+/** One pending change per key, at the place of its first. */
+class QueueOfLatest implements DeliveryQueue {
+  readonly #items = new Map<string, PendingChange>()
+  bytes = 0
+
+  get size(): number {
+    return this.#items.size
+  }
+
+  push(change: PendingChange): void {
+    const waiting = this.#items.get(change.key)
+    if (waiting === undefined) {
+      this.#items.set(change.key, change)
+      this.bytes += sizeOf(change)
+      return
+    }
+    this.bytes -= sizeOf(waiting)
+    if (coalesce(waiting, change)) {
+      this.bytes += sizeOf(waiting)
+      return
+    }
+    this.#items.delete(change.key)
+    // The fold is what the writers ended with: nothing is left to answer.
+    for (const ticket of waiting.tickets ?? []) ticket.settle()
+  }
+
+  shift(): PendingChange | undefined {
+    for (const change of this.#items.values()) {
+      this.#items.delete(change.key)
+      this.bytes -= sizeOf(change)
+      return change
+    }
+    return undefined
+  }
+
+  [Symbol.iterator](): Iterator<PendingChange> {
+    return this.#items.values()
+  }
+
+  retain(keep: (change: PendingChange) => boolean): PendingChange[] {
+    const dropped = [...this.#items.values()].filter((change) => !keep(change))
+    for (const change of dropped) {
+      this.#items.delete(change.key)
+      this.bytes -= sizeOf(change)
+    }
+    return dropped
+  }
+
+  clear(): PendingChange[] {
+    const dropped = [...this.#items.values()]
+    this.#items.clear()
+    this.bytes = 0
+    return dropped
+  }
+}

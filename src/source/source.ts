@@ -1,0 +1,197 @@
+import type { ResyncReason } from '../api/resync-event.ts'
+import type { TransportState, TransportStatus } from '../api/status.ts'
+import type { Io, Position, RawPair, Receipt, Transport } from '../api/transport.ts'
+import { nextTask } from '../kit/next-task.ts'
+import { coverOf, PrefixIndex } from '../kit/prefix-index.ts'
+import type { LatestValues } from './latest-values.ts'
+import { RevisionCounter, WatchLoop } from './watch-loop.ts'
+import type { SourceChange } from './watch-loop.ts'
+
+/** Who watches through a {@link Source}; called per feed. */
+export interface SourceSink {
+  resetting(feed: Feed): void
+  listed(feed: Feed, reason: ResyncReason): void
+  resumed(feed: Feed): void
+  changed(
+    feed: Feed,
+    changes: readonly SourceChange[],
+    before: Position | undefined,
+    receipt: Receipt | undefined,
+  ): void
+  status(feed: Feed): void
+  lost(error: unknown): void
+}
+
+/** One shared watch on a set of prefixes, none inside another. */
+export interface Feed {
+  readonly live: boolean
+  readonly values: LatestValues
+  readonly position: Position | undefined
+}
+
+class SharedFeed implements Feed {
+  readonly wanted = new PrefixIndex<true>()
+  readonly prefixes: string[] = []
+  users = 0
+  loop: WatchLoop | undefined
+
+  get live(): boolean {
+    return this.loop?.live ?? false
+  }
+
+  get values(): LatestValues {
+    if (this.loop === undefined) throw new Error('the feed is not open')
+    return this.loop.values
+  }
+
+  get position(): Position | undefined {
+    return this.loop?.position
+  }
+
+  want(prefix: string): void {
+    this.wanted.set(prefix, true)
+    this.prefixes.push(prefix)
+  }
+}
+
+/**
+ * All watches on one transport. Prefixes asked for in one turn of the event loop share one stream; a later prefix that
+ * none covers gets a stream of its own, so that nobody else is disturbed by its list.
+ */
+export class Source {
+  readonly transport: Transport
+  readonly #io: Io
+  readonly #sink: SourceSink
+  readonly #revisions = new RevisionCounter()
+  readonly #feeds = new Set<SharedFeed>()
+  #gathering: SharedFeed | undefined
+  #held = false
+  #closed = false
+  #wasLive = false
+  #reconnects = 0
+  #lastError: unknown
+
+  constructor(transport: Transport, io: Io, sink: SourceSink) {
+    this.transport = transport
+    this.#io = io
+    this.#sink = sink
+  }
+
+  get status(): TransportStatus {
+    return {
+      name: this.transport.name,
+      state: this.#state(),
+      reconnects: this.#reconnects,
+      lastError: this.#lastError,
+    }
+  }
+
+  /** Pairs collected by lists that are under way. */
+  get listing(): number {
+    let pairs = 0
+    for (const feed of this.#feeds) pairs += feed.loop?.staged ?? 0
+    return pairs
+  }
+
+  /** Gathers prefixes without opening streams until `release`. */
+  hold(): void {
+    this.#held = true
+  }
+
+  release(): void {
+    if (!this.#held) return
+    this.#held = false
+    this.#openGathered()
+  }
+
+  /** A feed that covers the prefix; to be given back by `leave`. */
+  join(prefix: string): Feed {
+    for (const feed of this.#feeds) {
+      if (feed.wanted.covers(prefix)) {
+        feed.users++
+        return feed
+      }
+    }
+    if (this.#gathering === undefined) {
+      this.#gathering = new SharedFeed()
+      this.#feeds.add(this.#gathering)
+      if (!this.#held) nextTask(() => this.#openGathered())
+    }
+    this.#gathering.want(prefix)
+    this.#gathering.users++
+    return this.#gathering
+  }
+
+  /** A feed of one's own that goes on behind a position (C1). */
+  resume(prefixes: readonly string[], position: Position, pairs: readonly RawPair[]): Feed {
+    const feed = new SharedFeed()
+    feed.users = prefixes.length
+    // Not offered to others: it lies behind.
+    feed.prefixes.push(...prefixes)
+    this.#feeds.add(feed)
+    this.#create(feed, { position, pairs })
+    nextTask(() => feed.loop?.start())
+    return feed
+  }
+
+  leave(feed: Feed): void {
+    const shared = feed as SharedFeed
+    shared.users--
+    if (shared.users > 0) return
+    this.#feeds.delete(shared)
+    if (this.#gathering === shared) this.#gathering = undefined
+    shared.loop?.close()
+  }
+
+  close(): void {
+    this.#closed = true
+    for (const feed of this.#feeds) feed.loop?.close()
+    this.#feeds.clear()
+    this.#gathering = undefined
+  }
+
+  #openGathered(): void {
+    const feed = this.#gathering
+    if (feed === undefined || this.#held) return
+    this.#gathering = undefined
+    this.#create(feed, undefined)
+    feed.loop?.start()
+  }
+
+  #create(
+    feed: SharedFeed,
+    resume: { position: Position; pairs: readonly RawPair[] } | undefined,
+  ): void {
+    const sink = this.#sink
+    feed.loop = new WatchLoop({
+      transport: this.transport,
+      prefixes: coverOf(feed.prefixes),
+      io: this.#io,
+      revisions: this.#revisions,
+      resume,
+      sink: {
+        resetting: () => sink.resetting(feed),
+        listed: (reason) => sink.listed(feed, reason),
+        resumed: () => sink.resumed(feed),
+        changed: (changes, before, _after, receipt) => sink.changed(feed, changes, before, receipt),
+        status: (live) => {
+          this.#wasLive ||= live
+          sink.status(feed)
+        },
+        lost: (error) => {
+          this.#reconnects++
+          this.#lastError = error
+          sink.lost(error)
+        },
+      },
+    })
+  }
+
+  #state(): TransportState {
+    if (this.#closed) return 'closed'
+    for (const feed of this.#feeds) {
+      if (!feed.live) return this.#wasLive ? 'stale' : 'connecting'
+    }
+    return 'live'
+  }
+}
