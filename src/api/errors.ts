@@ -242,7 +242,10 @@ export class TimeoutError extends SyncError {
     timeoutMs: number,
     options: SyncErrorOptions & { outcome?: WriteOutcome } = {},
   ) {
-    super('SYNC_TIMEOUT', `${what} took longer than ${timeoutMs} ms`, { retryable: true, ...options })
+    super('SYNC_TIMEOUT', `${what} took longer than ${timeoutMs} ms`, {
+      retryable: true,
+      ...options,
+    })
     this.timeoutMs = timeoutMs
     this.outcome = options.outcome ?? 'unknown'
   }
@@ -272,7 +275,9 @@ export class PayloadTooLargeError extends SyncError {
 export class PluginError extends SyncError {
   readonly plugin: string
   constructor(plugin: string, phase: 'init' | 'afterInit' | 'close', cause: unknown) {
-    super('SYNC_PLUGIN_FAILED', `plugin ${plugin}: ${phase} failed: ${describeError(cause)}`, { cause })
+    super('SYNC_PLUGIN_FAILED', `plugin ${plugin}: ${phase} failed: ${describeError(cause)}`, {
+      cause,
+    })
     this.plugin = plugin
   }
 }
@@ -297,7 +302,9 @@ export function isAbortError(error: unknown): boolean {
 
 /** An URL for logs and messages: user and password are replaced. */
 export function maskUrl(url: string): string {
-  return url.replace(/\/\/[^/@]*@/u, '//***@').replace(/([?&](?:password|token|secret)=)[^&]*/giu, '$1***')
+  return url
+    .replace(/\/\/[^/@]*@/u, '//***@')
+    .replace(/([?&](?:password|token|secret)=)[^&]*/giu, '$1***')
 }
 
 function quote(text: string): string {

@@ -26,8 +26,8 @@ export function raw(bytes: Uint8Array): Message {
  * A `decode` that throws surfaces as {@link DecodeError} from `getValue`.
  */
 export function codec<T>(functions: {
-  encode(value: T): Uint8Array
-  decode(bytes: Uint8Array): T
+  encode: (value: T) => Uint8Array
+  decode: (bytes: Uint8Array) => T
 }): Codec<T> {
   const { encode, decode } = functions
   return {

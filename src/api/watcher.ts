@@ -33,7 +33,12 @@ export interface CheckpointPart {
   readonly prefixes: readonly string[]
   readonly position: string
   /** key, base64 of the value, revision, version */
-  readonly pairs: readonly (readonly [key: string, value: string, revision: number, version: string])[]
+  readonly pairs: readonly (readonly [
+    key: string,
+    value: string,
+    revision: number,
+    version: string,
+  ])[]
 }
 
 /** A handler of {@link WatchRegistration.handle}; the event is done when it returns or resolves, refused when it throws. */

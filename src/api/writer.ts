@@ -59,7 +59,12 @@ export type Publication =
   | ({ readonly key: string; readonly delete: true } & Omit<DelOptions, 'prefix'>)
 
 export type PublishResult =
-  | { readonly ok: true; readonly key: string; readonly version?: string; readonly deleted?: number }
+  | {
+      readonly ok: true
+      readonly key: string
+      readonly version?: string
+      readonly deleted?: number
+    }
   | { readonly ok: false; readonly key: string; readonly error: unknown }
 
 export interface KeyProtoValWriter {
