@@ -2,6 +2,7 @@ import { DecodeError } from './errors.ts'
 
 /** Anything that can be written: google-protobuf classes fit as they are. */
 export interface Message {
+  /** The bytes belong to the framework afterwards: nobody may change them. */
   serializeBinary(): Uint8Array
 }
 
@@ -16,9 +17,10 @@ export interface Codec<T> extends MessageType<T> {
   message(value: T): Message
 }
 
-/** Bytes as a {@link Message}, for values that are encoded already. The bytes are not copied. */
+/** Bytes as a {@link Message}, for values that are encoded already. They are copied here and now. */
 export function raw(bytes: Uint8Array): Message {
-  return { serializeBinary: () => bytes }
+  const copy = new Uint8Array(bytes)
+  return { serializeBinary: () => copy }
 }
 
 /**

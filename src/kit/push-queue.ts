@@ -36,19 +36,25 @@ export class PushQueue<T> implements AsyncIterableIterator<T, undefined> {
     this.#notify()
   }
 
-  /** Drops what is queued; the reader sees the end. */
+  /** What is queued and will not be read any more: for the owner, after `end`. */
+  drain(): T[] {
+    const rest = this.#items.slice(this.#head)
+    this.#items = []
+    this.#head = 0
+    return rest
+  }
+
+  /** The reader sees the end, whatever is queued. */
   end(): void {
     if (this.#ended) return
     this.#ended = true
-    this.#items = []
-    this.#head = 0
     this.#signal.removeEventListener('abort', this.#onAbort)
     this.#notify()
   }
 
   async next(): Promise<IteratorResult<T, undefined>> {
     for (;;) {
-      if (this.#head < this.#items.length) {
+      if (!this.#ended && this.#head < this.#items.length) {
         const value = this.#items[this.#head++] as T
         if (this.#head === this.#items.length) {
           this.#items = []

@@ -11,7 +11,6 @@ import type { SourceChange } from './watch-loop.ts'
 export interface SourceSink {
   resetting(feed: Feed): void
   listed(feed: Feed, reason: ResyncReason): void
-  resumed(feed: Feed): void
   changed(
     feed: Feed,
     changes: readonly SourceChange[],
@@ -29,6 +28,7 @@ export interface Feed {
   readonly position: Position | undefined
 }
 
+/** The only implementation of {@link Feed}; users count it. */
 class SharedFeed implements Feed {
   readonly wanted = new PrefixIndex<true>()
   readonly prefixes: string[] = []
@@ -134,13 +134,20 @@ export class Source {
     return feed
   }
 
-  leave(feed: Feed): void {
+  /** One more user of a feed. */
+  share(feed: Feed): void {
+    ;(feed as SharedFeed).users++
+  }
+
+  /** True when nobody uses it any more: it is closed then. */
+  leave(feed: Feed): boolean {
     const shared = feed as SharedFeed
     shared.users--
-    if (shared.users > 0) return
+    if (shared.users > 0) return false
     this.#feeds.delete(shared)
     if (this.#gathering === shared) this.#gathering = undefined
     shared.loop?.close()
+    return true
   }
 
   close(): void {
@@ -172,7 +179,6 @@ export class Source {
       sink: {
         resetting: () => sink.resetting(feed),
         listed: (reason) => sink.listed(feed, reason),
-        resumed: () => sink.resumed(feed),
         changed: (changes, before, _after, receipt) => sink.changed(feed, changes, before, receipt),
         status: (live) => {
           this.#wasLive ||= live

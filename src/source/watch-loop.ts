@@ -24,8 +24,6 @@ export interface WatchSink {
   resetting(): void
   /** The held state was replaced in one step. */
   listed(reason: ResyncReason): void
-  /** The stream went on behind the position that `start` was given. */
-  resumed(): void
   /** `before` and `after` are borders of transactions. */
   changed(
     changes: readonly SourceChange[],
@@ -156,9 +154,6 @@ export class WatchLoop {
         this.#named = new Set()
         this.#position = this.#resumable(event)
         sink.listed(effect.reason)
-        return
-      case 'resumed':
-        sink.resumed()
         return
       case 'apply':
         if (event.kind === 'changes') this.#apply(event)

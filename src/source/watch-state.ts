@@ -52,8 +52,6 @@ export type WatchEffect =
   | { readonly do: 'stage' }
   /** The collected state replaces the held one in one step (W11). */
   | { readonly do: 'swap'; readonly reason: ResyncReason }
-  /** The stream went on where it was asked to. */
-  | { readonly do: 'resumed' }
   | { readonly do: 'apply' }
   /** A page of a reconcile: present values. */
   | { readonly do: 'confirm' }
@@ -80,8 +78,6 @@ const APPLY: readonly WatchEffect[] = [{ do: 'apply' }]
 const ADVANCE: readonly WatchEffect[] = [{ do: 'advance' }]
 const CONFIRM: readonly WatchEffect[] = [{ do: 'confirm' }]
 const PRUNE: readonly WatchEffect[] = [{ do: 'prune' }, { do: 'advance' }]
-const RESUME_AND_APPLY: readonly WatchEffect[] = [{ do: 'resumed' }, { do: 'apply' }]
-const RESUME_AND_ADVANCE: readonly WatchEffect[] = [{ do: 'resumed' }, { do: 'advance' }]
 const ABANDON: readonly WatchEffect[] = [{ do: 'abandon' }]
 
 export const initialWatchState: WatchState = { name: 'idle' }
@@ -127,11 +123,11 @@ function opening(state: In<'opening'>, event: StreamEvent): WatchStep {
     }
     case 'changes':
       if (state.from === undefined) return breach(state, 'changes before listed')
-      return { state: becomeLive(0, event.position ?? state.from), effects: RESUME_AND_APPLY }
+      return { state: becomeLive(0, event.position ?? state.from), effects: APPLY }
     case 'progress':
       // A sign of life before the list begins, or the word that the stream goes on.
       if (state.from === undefined) return stay(state)
-      return { state: becomeLive(0, event.position ?? state.from), effects: RESUME_AND_ADVANCE }
+      return { state: becomeLive(0, event.position ?? state.from), effects: ADVANCE }
     case 'reset':
       return { state: beginList(state, event.reason), effects: BEGIN }
     case 'lost':

@@ -1,0 +1,13 @@
+import { MemoryTransport } from './memory-transport.ts'
+import type { MemoryOptions } from './memory-transport.ts'
+import type { Transport } from '../../api/transport.ts'
+
+export type { MemoryOptions } from './memory-transport.ts'
+
+/**
+ * A store in this process: all capabilities, no I/O. Several agents may share one.
+ * @throws InvalidOptionError (`SYNC_INVALID_OPTION`)
+ */
+export function memory(options?: MemoryOptions): Transport {
+  return new MemoryTransport(options)
+}

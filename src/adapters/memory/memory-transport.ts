@@ -1,0 +1,245 @@
+import type { Timer } from '../../api/clock.ts'
+import { ClosedError, VersionConflictError } from '../../api/errors.ts'
+import { hasPrefix } from '../../api/key.ts'
+import { checkOptions, integerBetween, isString } from '../../api/options.ts'
+import type {
+  Batch,
+  Capabilities,
+  CommitOptions,
+  CommitResult,
+  Io,
+  Op,
+  Position,
+  RawChange,
+  RawPair,
+  Transport,
+} from '../../api/transport.ts'
+import { Applied } from '../../kit/applied.ts'
+import { ChangeHistory } from '../../kit/change-history.ts'
+import { PrefixIndex } from '../../kit/prefix-index.ts'
+import { PushQueue } from '../../kit/push-queue.ts'
+
+export interface MemoryOptions {
+  /** In events, metrics and errors; `memory`. */
+  readonly name?: string
+  /** The largest value in bytes; 64 MiB. */
+  readonly maxValueBytes?: number
+  /** Changes kept so that a checkpoint can go on without RESYNC; 1 000. */
+  readonly historyLimit?: number
+}
+
+const PAGE = 1_000
+
+interface Watcher {
+  readonly cover: PrefixIndex<true>
+  readonly batches: PushQueue<Batch>
+}
+
+/** Keys and values in this process, gone with it; for tests, and as a part of a composite. */
+export class MemoryTransport implements Transport {
+  readonly name: string
+  readonly capabilities: Capabilities
+  readonly livenessMs = 0
+  readonly #pairs = new Map<string, RawPair>()
+  readonly #timers = new Map<string, Timer>()
+  readonly #watchers = new Set<Watcher>()
+  readonly #history: ChangeHistory<RawChange>
+  #io: Io | undefined
+  #epoch = ''
+  #revision = 0
+  #closed = false
+
+  constructor(options: MemoryOptions = {}) {
+    checkOptions<MemoryOptions>(options, {
+      name: isString,
+      maxValueBytes: integerBetween(0, Number.MAX_SAFE_INTEGER),
+      historyLimit: integerBetween(0, Number.MAX_SAFE_INTEGER),
+    })
+    this.name = options.name ?? 'memory'
+    this.capabilities = {
+      resumable: true,
+      storeRevisions: true,
+      ttl: true,
+      conditionalPut: true,
+      transactions: true,
+      prefixDelete: true,
+      waitForApplied: true,
+      browser: true,
+      ordered: true,
+      maxValueBytes: options.maxValueBytes ?? 64 * 1024 * 1024,
+    }
+    this.#history = new ChangeHistory(options.historyLimit ?? 1_000, 0)
+  }
+
+  async open(io: Io): Promise<void> {
+    if (this.#closed) throw new ClosedError(this.name)
+    if (this.#io !== undefined) return
+    this.#io = io
+    this.#epoch = Math.floor(io.random() * 2 ** 40).toString(36)
+  }
+
+  async *stream(
+    prefixes: readonly string[],
+    from: Position | undefined,
+    io: Io,
+  ): AsyncGenerator<Batch> {
+    this.#assertOpen()
+    const cover = new PrefixIndex<true>()
+    for (const prefix of prefixes) cover.set(prefix, true)
+    const watcher: Watcher = { cover, batches: new PushQueue(io.signal) }
+    // Nothing can change between this registration and the copies below: both are in one turn.
+    this.#watchers.add(watcher)
+    const missed = from === undefined ? undefined : this.#since(from)
+    const position = this.#position()
+    const pairs = missed === undefined ? this.#under(cover) : []
+    try {
+      if (missed !== undefined) {
+        yield { kind: 'changes', changes: missed, position }
+      } else {
+        if (from !== undefined) {
+          const ours = from.startsWith(`${this.#epoch}:`)
+          yield { kind: 'reset', reason: ours ? 'compacted' : 'reconnected' }
+        }
+        for (let i = 0; i < pairs.length; i += PAGE) {
+          yield { kind: 'pairs', pairs: pairs.slice(i, i + PAGE) }
+        }
+        yield { kind: 'listed', position }
+      }
+      yield* watcher.batches
+      if (!io.signal.aborted) throw new ClosedError(this.name)
+    } finally {
+      this.#watchers.delete(watcher)
+      this.#disown(watcher)
+    }
+  }
+
+  async *list(prefix: string): AsyncGenerator<readonly RawPair[]> {
+    this.#assertOpen()
+    const pairs = [...this.#pairs.values()].filter((pair) => hasPrefix(pair.key, prefix))
+    for (let i = 0; i < pairs.length; i += PAGE) yield pairs.slice(i, i + PAGE)
+  }
+
+  async get(keys: readonly string[]): Promise<readonly RawPair[]> {
+    this.#assertOpen()
+    return keys.flatMap((key) => this.#pairs.get(key) ?? [])
+  }
+
+  async commit(
+    ops: readonly Op[],
+    { waitFor, timeoutMs }: CommitOptions,
+    io: Io,
+  ): Promise<CommitResult> {
+    this.#assertOpen()
+    for (const op of ops) this.#assertCondition(op)
+    const revision = this.#revision + 1
+    const version = `${this.#epoch}-${revision}`
+    const changes: RawChange[] = []
+    let deleted = 0
+    const versions = ops.map((op) => {
+      if (op.type === 'put') {
+        const pair: RawPair = { key: op.key, value: op.value, revision, version }
+        this.#pairs.set(op.key, pair)
+        this.#expire(op.key, op.ttlMs, io)
+        changes.push({ type: 'put', pair })
+        return version
+      }
+      const keys = op.type === 'delete' ? [op.key] : this.#keysUnder(op.prefix)
+      for (const key of keys) {
+        if (!this.#remove(key)) continue
+        deleted++
+        changes.push({ type: 'delete', key, revision })
+      }
+      return undefined
+    })
+    if (changes.length === 0) return { versions, deleted, ...(waitFor === 'applied' ? { receivers: 0 } : {}) }
+    const applied = waitFor === 'applied' ? new Applied() : undefined
+    this.#announce(revision, changes, applied)
+    if (applied === undefined) return { versions, deleted }
+    return { versions, deleted, receivers: await applied.settled(timeoutMs, io.clock) }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    for (const timer of this.#timers.values()) timer.stop()
+    this.#timers.clear()
+    for (const watcher of this.#watchers) watcher.batches.end()
+  }
+
+  #announce(revision: number, changes: readonly RawChange[], applied: Applied | undefined): void {
+    this.#revision = revision
+    this.#history.add(revision, changes)
+    const position = this.#position()
+    for (const { cover, batches } of this.#watchers) {
+      const seen = changes.filter((change) => cover.covers(keyOf(change)))
+      if (seen.length === 0) continue
+      batches.push({
+        kind: 'changes',
+        changes: seen,
+        position,
+        ...(applied === undefined ? {} : { receipt: applied.receipt() }),
+      })
+    }
+  }
+
+  /** A stream that ends takes nobody's answer along: its batches are never routed. */
+  #disown(watcher: Watcher): void {
+    for (const batch of watcher.batches.drain()) {
+      if (batch.kind === 'changes') batch.receipt?.routed([])
+    }
+  }
+
+  #assertCondition(op: Op): void {
+    if (op.type === 'delete-prefix') return
+    const actual = this.#pairs.get(op.key)?.version
+    const broken =
+      (op.ifVersion !== undefined && op.ifVersion !== actual) ||
+      (op.type === 'put' && op.ifAbsent === true && actual !== undefined)
+    if (broken) throw new VersionConflictError(op.key, op.ifVersion, actual)
+  }
+
+  #expire(key: string, ttlMs: number | undefined, io: Io): void {
+    this.#timers.get(key)?.stop()
+    if (ttlMs === undefined) {
+      this.#timers.delete(key)
+      return
+    }
+    const expire = (): void => {
+      if (!this.#remove(key)) return
+      const revision = this.#revision + 1
+      this.#announce(revision, [{ type: 'delete', key, revision }], undefined)
+    }
+    this.#timers.set(key, io.clock.after(ttlMs, expire))
+  }
+
+  #remove(key: string): boolean {
+    this.#timers.get(key)?.stop()
+    this.#timers.delete(key)
+    return this.#pairs.delete(key)
+  }
+
+  #under(cover: PrefixIndex<true>): RawPair[] {
+    return [...this.#pairs.values()].filter((pair) => cover.covers(pair.key))
+  }
+
+  #keysUnder(prefix: string): string[] {
+    return [...this.#pairs.keys()].filter((key) => hasPrefix(key, prefix))
+  }
+
+  #position(): Position {
+    return `${this.#epoch}:${this.#revision}`
+  }
+
+  #since(from: Position): RawChange[] | undefined {
+    const [epoch, revision] = from.split(':')
+    if (epoch !== this.#epoch) return undefined
+    return this.#history.since(Number(revision))
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new ClosedError(this.name)
+  }
+}
+
+function keyOf(change: RawChange): string {
+  return change.type === 'put' ? change.pair.key : change.key
+}

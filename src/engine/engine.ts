@@ -1,0 +1,282 @@
+import type { KeyVal } from '../api/change-event.ts'
+import { ClosedError, describeError, isSyncError } from '../api/errors.ts'
+import type { Instrumentation } from '../api/instrumentation.ts'
+import { assertKey, assertPrefix, compareKeys, hasPrefix } from '../api/key.ts'
+import { prefixOf } from '../api/model.ts'
+import type { Prefix } from '../api/model.ts'
+import type { Sync } from '../api/plugin.ts'
+import type { TransportStatus } from '../api/status.ts'
+import type { Io, RawPair, Transport } from '../api/transport.ts'
+import type { Checkpoint, WatchOptions, WatchRegistration } from '../api/watcher.ts'
+import type {
+  DeleteResult,
+  DelOptions,
+  Publication,
+  PublishResult,
+  PutOptions,
+  PutResult,
+  Transaction,
+} from '../api/writer.ts'
+import type { Message } from '../api/message.ts'
+import { Source } from '../source/source.ts'
+import type { Feed } from '../source/source.ts'
+import type { Observable } from 'rxjs'
+import { readCheckpoint } from './checkpoint.ts'
+import { LazyKeyVal } from './key-val.ts'
+import { publish } from './publish.ts'
+import { Registration } from './registration.ts'
+import type { ResyncGate } from './resync-gate.ts'
+import { Router } from './router.ts'
+import { resolveWatchOptions } from './watch-options.ts'
+import { Writer } from './writer.ts'
+
+/** What a {@link Registration} needs from its engine. */
+export interface RegistrationHost {
+  readonly transportName: string
+  readonly io: Io
+  readonly instrumentation: Instrumentation
+  readonly gate: ResyncGate
+  /** Takes a share in a feed for a prefix; to be given back by `leave`. */
+  join(registration: Registration, prefix: string): Feed
+  /** One more share in a feed that it has already. */
+  rejoin(registration: Registration, feed: Feed): Feed
+  /** Feeds that go on from a checkpoint, or undefined when it cannot be used. */
+  resume(
+    registration: Registration,
+    prefixes: readonly string[],
+    checkpoint: Checkpoint,
+  ): { readonly prefix: string; readonly feed: Feed }[] | undefined
+  /** Changes under the prefix come from now on. */
+  route(registration: Registration, prefix: string, feed: Feed): void
+  leave(registration: Registration, prefix: string, feed: Feed): void
+  closed(registration: Registration): void
+}
+
+export interface EngineOptions {
+  readonly transport: Transport
+  readonly io: Io
+  readonly gate: ResyncGate
+  readonly instrumentation: Instrumentation
+  /** Takes a registration's name. @throws AlreadyRegisteredError */
+  readonly claim: (name: string) => void
+  /** Told of every new registration, in call order. */
+  readonly registered: (registration: Registration) => void
+}
+
+/** Everything that happens through one transport: registrations, reads and writes. */
+export class Engine implements Sync, RegistrationHost {
+  readonly transportName: string
+  readonly io: Io
+  readonly gate: ResyncGate
+  readonly instrumentation: Instrumentation
+  readonly #options: EngineOptions
+  readonly #transport: Transport
+  readonly #source: Source
+  readonly #routers = new Map<Feed, Router>()
+  readonly #registrations = new Set<Registration>()
+  readonly #writer: Writer
+  readonly #closing = new AbortController()
+
+  constructor(options: EngineOptions) {
+    this.#options = options
+    this.#transport = options.transport
+    this.transportName = options.transport.name
+    this.io = options.io
+    this.gate = options.gate
+    this.instrumentation = options.instrumentation
+    const io = this.#io()
+    this.#writer = new Writer(options.transport, io, options.instrumentation)
+    this.#source = new Source(options.transport, io, {
+      resetting: (feed) => this.#each(feed, (registration) => registration.resetting()),
+      listed: (feed, reason) =>
+        this.#each(feed, (registration) => registration.listed(feed, reason)),
+      status: (feed) => this.#each(feed, (registration) => registration.sourceStatus()),
+      changed: (feed, changes, before, receipt) => {
+        this.instrumentation.changes?.({
+          transport: this.transportName,
+          count: changes.length,
+        })
+        const router = this.#routers.get(feed)
+        if (router === undefined) receipt?.routed([])
+        else router.dispatch(feed, changes, before, receipt)
+      },
+      lost: (error) => {
+        const code = isSyncError(error) ? error.code : 'OTHER'
+        this.instrumentation.reconnect?.({ transport: this.transportName, code })
+        this.io.logger.warn(
+          { transport: this.transportName, code, error: describeError(error) },
+          'stream lost, reconnecting',
+        )
+      },
+    })
+    this.instrumentation.attached?.({
+      transport: this.transportName,
+      status: () => this.status,
+    })
+  }
+
+  get status(): TransportStatus {
+    return this.#source.status
+  }
+
+  /** Pairs received so far by lists that are not complete. */
+  get listing(): number {
+    return this.#source.listing
+  }
+
+  get registrations(): Iterable<Registration> {
+    return this.#registrations
+  }
+
+  /** Gathers the prefixes of watches until `release`, so that they share one stream. */
+  hold(): void {
+    this.#source.hold()
+  }
+
+  release(): void {
+    this.#source.release()
+  }
+
+  watch(
+    resyncName: string,
+    prefixes: Prefix | readonly Prefix[],
+    options?: WatchOptions,
+  ): WatchRegistration {
+    this.#assertOpen()
+    const list = (Array.isArray(prefixes) ? prefixes : [prefixes]) as readonly Prefix[]
+    const strings = list.map(prefixOf)
+    for (const prefix of strings) assertPrefix(prefix)
+    const resolved = resolveWatchOptions(options)
+    if (resolved.resume !== undefined) {
+      readCheckpoint(resolved.resume, this.transportName, strings)
+    }
+    this.#options.claim(resyncName)
+    const registration = new Registration(this, resyncName, strings, resolved)
+    this.#registrations.add(registration)
+    this.#options.registered(registration)
+    this.instrumentation.registered?.({
+      transport: this.transportName,
+      registration: resyncName,
+      status: () => registration.status,
+    })
+    return registration
+  }
+
+  async get(key: string): Promise<KeyVal | undefined> {
+    this.#assertOpen()
+    assertKey(key)
+    const [pair] = await this.#transport.get([key], this.#io())
+    return pair === undefined ? undefined : new LazyKeyVal(pair)
+  }
+
+  async *list(prefix: Prefix): AsyncGenerator<KeyVal> {
+    this.#assertOpen()
+    const start = prefixOf(prefix)
+    assertPrefix(start)
+    const pairs = new Map<string, RawPair>()
+    for await (const page of this.#transport.list(start, this.#io())) {
+      for (const pair of page) if (hasPrefix(pair.key, start)) pairs.set(pair.key, pair)
+    }
+    for (const pair of [...pairs.values()].sort((a, b) => compareKeys(a.key, b.key))) {
+      yield new LazyKeyVal(pair)
+    }
+  }
+
+  async put(key: string, message: Message, options?: PutOptions): Promise<PutResult> {
+    this.#assertOpen()
+    return this.#writer.put(key, message, options)
+  }
+
+  async delete(key: string, options?: DelOptions): Promise<DeleteResult> {
+    this.#assertOpen()
+    return this.#writer.delete(key, options)
+  }
+
+  txn(): Transaction {
+    this.#assertOpen()
+    return this.#writer.txn()
+  }
+
+  publish(
+    changes: Observable<Publication> | AsyncIterable<Publication>,
+  ): Observable<PublishResult> {
+    return publish(this, changes)
+  }
+
+  async close(): Promise<void> {
+    if (this.#closing.signal.aborted) return
+    this.#closing.abort()
+    await Promise.all(Array.from(this.#registrations, (registration) => registration.close()))
+    this.#source.close()
+    await this.#transport.close()
+    this.instrumentation.detached?.({ transport: this.transportName })
+  }
+
+  // ---- RegistrationHost
+
+  join(registration: Registration, prefix: string): Feed {
+    const feed = this.#source.join(prefix)
+    this.#router(feed).join(registration)
+    return feed
+  }
+
+  rejoin(registration: Registration, feed: Feed): Feed {
+    this.#source.share(feed)
+    this.#router(feed).join(registration)
+    return feed
+  }
+
+  resume(
+    registration: Registration,
+    prefixes: readonly string[],
+    checkpoint: Checkpoint,
+  ): { readonly prefix: string; readonly feed: Feed }[] | undefined {
+    if (!this.#transport.capabilities.resumable) return undefined
+    const parts = readCheckpoint(checkpoint, this.transportName, prefixes)
+    return parts?.flatMap((part) => {
+      const feed = this.#source.resume(part.prefixes, part.position, part.pairs)
+      return part.prefixes.map((prefix) => {
+        this.#router(feed).join(registration)
+        return { prefix, feed }
+      })
+    })
+  }
+
+  route(registration: Registration, prefix: string, feed: Feed): void {
+    this.#router(feed).route(registration, prefix)
+  }
+
+  leave(registration: Registration, prefix: string, feed: Feed): void {
+    this.#router(feed).leave(registration, prefix)
+    if (this.#source.leave(feed)) this.#routers.delete(feed)
+  }
+
+  closed(registration: Registration): void {
+    this.#registrations.delete(registration)
+    this.instrumentation.unregistered?.({
+      transport: this.transportName,
+      registration: registration.name,
+    })
+  }
+
+  #router(feed: Feed): Router {
+    let router = this.#routers.get(feed)
+    if (router === undefined) {
+      router = new Router()
+      this.#routers.set(feed, router)
+    }
+    return router
+  }
+
+  #each(feed: Feed, visit: (registration: Registration) => void): void {
+    for (const registration of this.#routers.get(feed)?.members ?? []) visit(registration)
+  }
+
+  #io(): Io {
+    return { ...this.io, signal: this.#closing.signal }
+  }
+
+  #assertOpen(): void {
+    if (this.#closing.signal.aborted) throw new ClosedError(`transport ${this.transportName}`)
+  }
+}

@@ -1,0 +1,69 @@
+import type { ResyncReason } from '../api/resync-event.ts'
+import type { EventResult } from '../api/instrumentation.ts'
+import type { PendingChange } from './delivery-queue.ts'
+import type { DeliveryHandle } from './events.ts'
+
+/** What an {@link OpenEvent} reports to its registration. */
+export interface OpenEventOwner {
+  settled(event: OpenEvent, error: unknown): void
+  working(event: OpenEvent): void
+}
+
+/** One delivered event until its end (C6, C12). */
+export class OpenEvent implements DeliveryHandle {
+  readonly #owner: OpenEventOwner
+  /** Undefined for a RESYNC. */
+  readonly change: PendingChange | undefined
+  readonly reason: ResyncReason | undefined
+  readonly deliveredAt: number
+  /** Undefined while open. */
+  result: EventResult | undefined
+  finish: ((result: EventResult, error?: unknown) => void) | undefined
+  #abort: AbortController | undefined
+  #aborted = false
+
+  constructor(
+    owner: OpenEventOwner,
+    change: PendingChange | undefined,
+    reason: ResyncReason | undefined,
+    deliveredAt: number,
+  ) {
+    this.#owner = owner
+    this.change = change
+    this.reason = reason
+    this.deliveredAt = deliveredAt
+  }
+
+  get kind(): 'resync' | 'change' {
+    return this.change === undefined ? 'resync' : 'change'
+  }
+
+  get signal(): AbortSignal {
+    if (this.#abort === undefined) {
+      this.#abort = new AbortController()
+      if (this.#aborted) this.#abort.abort()
+    }
+    return this.#abort.signal
+  }
+
+  working(): void {
+    this.#owner.working(this)
+  }
+
+  done(error?: unknown): void {
+    this.#owner.settled(this, error)
+  }
+
+  /** Ends it; the receiver is told by the signal unless it answered itself. */
+  end(result: EventResult, error?: unknown): void {
+    this.result = result
+    this.finish?.(result, error)
+    this.finish = undefined
+    if (result === 'timeout' || result === 'voided') this.abort()
+  }
+
+  abort(): void {
+    this.#aborted = true
+    this.#abort?.abort()
+  }
+}

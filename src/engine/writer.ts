@@ -1,0 +1,212 @@
+import {
+  ClosedError,
+  InvalidOptionError,
+  isSyncError,
+  PayloadTooLargeError,
+  TimeoutError,
+  UnsupportedOptionError,
+} from '../api/errors.ts'
+import type { Instrumentation } from '../api/instrumentation.ts'
+import { assertKey, assertPrefix } from '../api/key.ts'
+import type { Message } from '../api/message.ts'
+import {
+  checkOptions,
+  isBoolean,
+  isString,
+  MAX_MS,
+  numberBetween,
+  oneOf,
+} from '../api/options.ts'
+import type { OptionCheck } from '../api/options.ts'
+import type { CommitResult, Io, Op, Transport } from '../api/transport.ts'
+import type {
+  DeleteResult,
+  DelOptions,
+  PutConditions,
+  PutOptions,
+  PutResult,
+  Transaction,
+  TransactionResult,
+  WaitOptions,
+} from '../api/writer.ts'
+
+const DEFAULT_TIMEOUT_MS = 10_000
+
+const WAIT_CHECKS = {
+  waitFor: oneOf('stored', 'applied'),
+  timeoutMs: numberBetween(1, MAX_MS),
+} satisfies Record<string, OptionCheck>
+
+const PUT_CHECKS = {
+  ttlMs: numberBetween(1, MAX_MS),
+  ifVersion: isString,
+  ifAbsent: isBoolean,
+} satisfies Record<string, OptionCheck>
+
+/** Checks what is to be written at the door and passes it to the transport. */
+export class Writer {
+  readonly #transport: Transport
+  readonly #io: Io
+  readonly #instrumentation: Instrumentation
+
+  constructor(transport: Transport, io: Io, instrumentation: Instrumentation) {
+    this.#transport = transport
+    this.#io = io
+    this.#instrumentation = instrumentation
+  }
+
+  async put(key: string, message: Message, options: PutOptions = {}): Promise<PutResult> {
+    checkOptions<PutOptions>(options, { ...WAIT_CHECKS, ...PUT_CHECKS })
+    const result = await this.#commit([this.#putOp(key, message, options)], options)
+    const version = result.versions[0] ?? ''
+    return result.receivers === undefined ? { version } : { version, receivers: result.receivers }
+  }
+
+  async delete(key: string, options: DelOptions = {}): Promise<DeleteResult> {
+    checkOptions<DelOptions>(options, { ...WAIT_CHECKS, prefix: isBoolean, ifVersion: isString })
+    const result = await this.#commit([this.#deleteOp(key, options)], options)
+    return {
+      ...(result.deleted === undefined ? {} : { deleted: result.deleted }),
+      ...(result.receivers === undefined ? {} : { receivers: result.receivers }),
+    }
+  }
+
+  txn(): Transaction {
+    const ops = new Map<string, Op>()
+    let committed = false
+    const add = (key: string, op: Op): void => {
+      if (committed) throw new ClosedError('the transaction')
+      if (ops.has(key)) {
+        throw new InvalidOptionError('key', `${JSON.stringify(key)} is in the transaction already`)
+      }
+      ops.set(key, op)
+    }
+    const transaction: Transaction = {
+      put: (key, message, options = {}) => {
+        checkOptions(options, PUT_CHECKS)
+        add(key, this.#putOp(key, message, options))
+        return transaction
+      },
+      delete: (key, options = {}) => {
+        checkOptions(options, { ifVersion: isString })
+        add(key, this.#deleteOp(key, options))
+        return transaction
+      },
+      commit: async (options = {}) => {
+        checkOptions<WaitOptions>(options, WAIT_CHECKS)
+        if (committed) throw new ClosedError('the transaction')
+        committed = true
+        return this.#commitAll([...ops.values()], options)
+      },
+    }
+    return transaction
+  }
+
+  async #commitAll(ops: readonly Op[], options: WaitOptions): Promise<TransactionResult> {
+    if (ops.length === 0) return { versions: new Map(), deleted: 0 }
+    if (ops.length > 1) this.#require('transactions', 'txn')
+    const result = await this.#commit(ops, options)
+    const versions = new Map<string, string>()
+    for (const [i, op] of ops.entries()) {
+      if (op.type === 'put') versions.set(op.key, result.versions[i] ?? '')
+    }
+    return {
+      versions,
+      ...(result.deleted === undefined ? {} : { deleted: result.deleted }),
+      ...(result.receivers === undefined ? {} : { receivers: result.receivers }),
+    }
+  }
+
+  #putOp(key: string, message: Message, options: PutConditions & { ttlMs?: number }): Op {
+    assertKey(key)
+    const { ttlMs, ifVersion, ifAbsent } = options
+    if (ttlMs !== undefined) this.#require('ttl', 'ttlMs')
+    if (ifVersion !== undefined) this.#require('conditionalPut', 'ifVersion')
+    if (ifAbsent === true) this.#require('conditionalPut', 'ifAbsent')
+    if (ifVersion !== undefined && ifAbsent === true) {
+      throw new InvalidOptionError('ifAbsent', 'contradicts ifVersion')
+    }
+    const value = serialize(message)
+    const { maxValueBytes } = this.#transport.capabilities
+    if (value.length > maxValueBytes) {
+      throw new PayloadTooLargeError(`the value of ${key}`, value.length, maxValueBytes)
+    }
+    return {
+      type: 'put',
+      key,
+      value,
+      ...(ttlMs === undefined ? {} : { ttlMs }),
+      ...(ifVersion === undefined ? {} : { ifVersion }),
+      ...(ifAbsent === true ? { ifAbsent } : {}),
+    }
+  }
+
+  #deleteOp(key: string, { prefix, ifVersion }: { prefix?: boolean; ifVersion?: string }): Op {
+    if (prefix === true) {
+      assertPrefix(key)
+      if (ifVersion !== undefined) throw new InvalidOptionError('ifVersion', 'contradicts prefix')
+      return { type: 'delete-prefix', prefix: key }
+    }
+    assertKey(key)
+    if (ifVersion === undefined) return { type: 'delete', key }
+    this.#require('conditionalPut', 'ifVersion')
+    return { type: 'delete', key, ifVersion }
+  }
+
+  #require(capability: 'ttl' | 'conditionalPut' | 'transactions' | 'waitForApplied', option: string): void {
+    const { capabilities, name } = this.#transport
+    if (!capabilities[capability]) throw new UnsupportedOptionError(option, name)
+  }
+
+  async #commit(ops: readonly Op[], options: WaitOptions): Promise<CommitResult> {
+    const { waitFor = 'stored', timeoutMs = DEFAULT_TIMEOUT_MS } = options
+    if (waitFor === 'applied') this.#require('waitForApplied', "waitFor: 'applied'")
+    const { write } = this.#instrumentation
+    const startedAt = write === undefined ? 0 : this.#io.clock.now()
+    try {
+      const result = await this.#within(timeoutMs, this.#transport.commit(ops, { waitFor, timeoutMs }, this.#io))
+      if (write !== undefined) this.#report('ok', startedAt)
+      return result
+    } catch (error) {
+      if (write !== undefined) this.#report(isSyncError(error) ? error.code : 'OTHER', startedAt)
+      throw error
+    }
+  }
+
+  #report(result: 'ok' | Parameters<NonNullable<Instrumentation['write']>>[0]['result'], startedAt: number): void {
+    this.#instrumentation.write?.({
+      transport: this.#transport.name,
+      result,
+      durationMs: this.#io.clock.now() - startedAt,
+    })
+  }
+
+  /** Networked transports keep the time themselves; this is for the one that does not. */
+  async #within(timeoutMs: number, commit: Promise<CommitResult>): Promise<CommitResult> {
+    if (this.#transport.livenessMs === 0) return commit
+    return new Promise((resolve, reject) => {
+      const timer = this.#io.clock.after(
+        timeoutMs,
+        () => reject(new TimeoutError('the write', timeoutMs, { outcome: 'unknown' })),
+        { keepAlive: true },
+      )
+      commit.then(resolve, reject).finally(() => timer.stop())
+    })
+  }
+}
+
+function serialize(message: Message): Uint8Array {
+  if (typeof message?.serializeBinary !== 'function') {
+    throw new InvalidOptionError('message', 'has no serializeBinary(); wrap bytes with raw()')
+  }
+  let value: unknown
+  try {
+    value = message.serializeBinary()
+  } catch (cause) {
+    throw new InvalidOptionError('message', 'serializeBinary() threw', { cause })
+  }
+  if (!(value instanceof Uint8Array)) {
+    throw new InvalidOptionError('message', 'serializeBinary() gave no Uint8Array')
+  }
+  return value
+}
