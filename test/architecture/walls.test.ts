@@ -3,7 +3,7 @@ import { filesUnder, readText } from '../support/repository.ts'
 import { importsIn, importsOf } from './imports.ts'
 import type { Import } from './imports.ts'
 
-/** What the files of a folder may import; the same table as in CONTRIBUTING.md and in .oxlintrc.json. */
+/** What the files of a folder may import; .oxlintrc.json tells the same, with the reason, to who types it. */
 interface Wall {
   readonly folder: string
   /** Folders or files of `src`, beside the folder itself. */
@@ -54,6 +54,14 @@ describe('import walls', () => {
     expect(files.filter((file) => file !== 'src/index.ts' && wallOf(file) === undefined)).toEqual(
       [],
     )
+  })
+
+  it('are those that CONTRIBUTING.md shows', () => {
+    const rows = [...readText('CONTRIBUTING.md').matchAll(/^\| `(.+?)` \| (.*) \|$/gmu)]
+    const shown = rows.map((row) => [row[1], names(row[2] ?? '')])
+    for (const { folder, ours, types = [], packages } of WALLS) {
+      expect(shown).toContainEqual([folder, new Set([...ours, ...types, ...packages])])
+    }
   })
 
   it.each(WALLS)('src/$folder imports only what its row allows', (wall) => {
@@ -133,6 +141,12 @@ function allowed(wall: Wall, { target, ours, typeOnly }: Import): boolean {
         : target === pattern
   if (typeOnly && wall.types?.some(matches) === true) return true
   return ours ? [wall.folder, ...wall.ours].some(matches) : wall.packages.some(matches)
+}
+
+/** What stands in backticks; `await import()` is a remark. */
+function names(cell: string): Set<string> {
+  const all = [...cell.matchAll(/`([^`()]+)`/gu)].map((match) => match[1] ?? '')
+  return new Set(all)
 }
 
 function within(target: string, folder: string): boolean {
