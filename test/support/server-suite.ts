@@ -17,8 +17,8 @@ export function describeServer(
   ci: string | undefined = process.env['CI'],
 ): void {
   const verdict = judge(title, missing, ci)
-  if (verdict.kind === 'run') describe(verdict.title, body)
-  else if (verdict.kind === 'skip') describe.skip(verdict.title, body)
+  if (verdict.kind === 'run') describe(verdict.title, () => body())
+  else if (verdict.kind === 'skip') describe.skip(verdict.title, () => body())
   else {
     describe(verdict.title, () => {
       it('has its server', () => {
