@@ -16,19 +16,14 @@ export interface RedisCertificates {
 /** Makes an authority and a server certificate for 127.0.0.1 and localhost, valid for two days. */
 export async function makeCertificates(folder: string): Promise<RedisCertificates> {
   const at = (name: string): string => join(folder, name)
-  const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
-  await run('openssl', [
-    ...['req', '-x509', ...newKey, '-days', '2', '-subj', '/CN=rx-datasync test authority'],
-    ...['-keyout', at('ca.key'), '-out', at('ca.pem')],
-  ])
-  await run('openssl', [
-    ...['req', ...newKey, '-subj', '/CN=127.0.0.1'],
-    ...['-keyout', at('server.key'), '-out', at('server.csr')],
-  ])
+  const openssl = (command: string): Promise<unknown> =>
+    run('openssl', command.split(' '), { cwd: folder })
+  const newKey = '-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes'
   await writeFile(at('names.cnf'), 'subjectAltName=IP:127.0.0.1,DNS:localhost\n')
-  await run('openssl', [
-    ...['x509', '-req', '-in', at('server.csr'), '-CA', at('ca.pem'), '-CAkey', at('ca.key')],
-    ...['-CAcreateserial', '-days', '2', '-extfile', at('names.cnf'), '-out', at('server.pem')],
-  ])
+  await openssl(`req -x509 ${newKey} -days 2 -subj /CN=test-authority -keyout ca.key -out ca.pem`)
+  await openssl(`req ${newKey} -subj /CN=127.0.0.1 -keyout server.key -out server.csr`)
+  await openssl(
+    'x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names.cnf -out server.pem',
+  )
   return { ca: at('ca.pem'), certificate: at('server.pem'), key: at('server.key') }
 }
