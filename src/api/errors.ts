@@ -4,6 +4,7 @@ export type SyncErrorCode =
   | 'SYNC_INVALID_OPTION'
   | 'SYNC_ALREADY_REGISTERED'
   | 'SYNC_NOT_REGISTERED'
+  | 'SYNC_ALREADY_STARTED'
   | 'SYNC_DECODE'
   | 'SYNC_VERSION_CONFLICT'
   | 'SYNC_REFUSED'
@@ -83,6 +84,13 @@ export class NotRegisteredError extends SyncError {
     const names = known.length === 0 ? 'nothing is registered' : `registered: ${known.join(', ')}`
     super('SYNC_NOT_REGISTERED', `${quote(registration)} is not registered (${names})`)
     this.registration = registration
+  }
+}
+
+/** `start` was called a second time. */
+export class AlreadyStartedError extends SyncError {
+  constructor() {
+    super('SYNC_ALREADY_STARTED', 'the agent was started already; make a new one to start again')
   }
 }
 

@@ -17,6 +17,8 @@ export type ResyncReason =
 export interface ResyncEvent extends Delivery {
   readonly kind: 'resync'
   readonly reason: ResyncReason
+  /** The transport's name. */
+  readonly source: string
   /** Every prefix of the registration, empty or not; keys ascending by UTF-8 bytes. */
   readonly values: ReadonlyMap<string, Iterable<KeyVal>>
 }

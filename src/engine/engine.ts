@@ -76,6 +76,8 @@ export class Engine implements Sync, RegistrationHost {
   readonly #registrations = new Set<Registration>()
   readonly #writer: Writer
   readonly #closing = new AbortController()
+  #opening: Promise<void> | undefined
+  #opened = false
 
   constructor(options: EngineOptions) {
     this.#options = options
@@ -85,7 +87,7 @@ export class Engine implements Sync, RegistrationHost {
     this.gate = options.gate
     this.instrumentation = options.instrumentation
     const io = this.#io()
-    this.#writer = new Writer(options.transport, io, options.instrumentation)
+    this.#writer = new Writer(options.transport, io, options.instrumentation, () => this.open())
     this.#source = new Source(options.transport, io, {
       resetting: (feed) => this.#each(feed, (registration) => registration.resetting()),
       listed: (feed, reason) =>
@@ -128,6 +130,14 @@ export class Engine implements Sync, RegistrationHost {
     return this.#registrations
   }
 
+  /** Opens the transport, once; reads and writes wait for it. Rejects as {@link Transport.open} does. */
+  open(): Promise<void> {
+    this.#opening ??= this.#transport.open(this.#io()).then(() => {
+      this.#opened = true
+    })
+    return this.#opening
+  }
+
   /** Gathers the prefixes of watches until `release`, so that they share one stream. */
   hold(): void {
     this.#source.hold()
@@ -165,6 +175,7 @@ export class Engine implements Sync, RegistrationHost {
   async get(key: string): Promise<KeyVal | undefined> {
     this.#assertOpen()
     assertKey(key)
+    if (!this.#opened) await this.open()
     const [pair] = await this.#transport.get([key], this.#io())
     return pair === undefined ? undefined : new LazyKeyVal(pair)
   }
@@ -173,6 +184,7 @@ export class Engine implements Sync, RegistrationHost {
     this.#assertOpen()
     const start = prefixOf(prefix)
     assertPrefix(start)
+    if (!this.#opened) await this.open()
     const pairs = new Map<string, RawPair>()
     for await (const page of this.#transport.list(start, this.#io())) {
       for (const pair of page) if (hasPrefix(pair.key, start)) pairs.set(pair.key, pair)
@@ -184,11 +196,13 @@ export class Engine implements Sync, RegistrationHost {
 
   async put(key: string, message: Message, options?: PutOptions): Promise<PutResult> {
     this.#assertOpen()
+    if (!this.#opened) await this.open()
     return this.#writer.put(key, message, options)
   }
 
   async delete(key: string, options?: DelOptions): Promise<DeleteResult> {
     this.#assertOpen()
+    if (!this.#opened) await this.open()
     return this.#writer.delete(key, options)
   }
 

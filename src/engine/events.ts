@@ -100,14 +100,17 @@ class DeliveredDelete extends DeliveredChange {
 class DeliveredResync extends Delivered implements ResyncEvent {
   readonly kind = 'resync' as const
   readonly reason: ResyncReason
+  readonly source: string
   readonly values: ReadonlyMap<string, Iterable<KeyVal>>
 
   constructor(
     handle: DeliveryHandle,
+    source: string,
     reason: ResyncReason,
     views: ReadonlyMap<string, readonly RawPair[]>,
   ) {
     super(handle)
+    this.source = source
     this.reason = reason
     const values = new Map<string, Iterable<KeyVal>>()
     for (const [prefix, pairs] of views) values.set(prefix, new PairsView(pairs))
@@ -136,8 +139,9 @@ export function deleteEvent(
 
 export function resyncEvent(
   handle: DeliveryHandle,
+  source: string,
   reason: ResyncReason,
   views: ReadonlyMap<string, readonly RawPair[]>,
 ): ResyncEvent {
-  return new DeliveredResync(handle, reason, views)
+  return new DeliveredResync(handle, source, reason, views)
 }

@@ -21,6 +21,7 @@ import type { RegistrationHost } from './engine.ts'
 import { EventStream } from './event-stream.ts'
 import { deleteEvent, putEvent, resyncEvent } from './events.ts'
 import { OpenEvent } from './open-event.ts'
+import type { ResyncTarget } from './resync-gate.ts'
 import type { Ticket } from './ticket.ts'
 import type { ResolvedWatchOptions } from './watch-options.ts'
 
@@ -50,7 +51,7 @@ interface Route {
  * One registration: queue, acknowledgement, refusal and the two kinds of events (C1–C12). SPEC.md has its states and
  * what may happen in each. Its fold is not stored: it is the feed's state less what is queued.
  */
-export class Registration implements WatchRegistration {
+export class Registration implements WatchRegistration, ResyncTarget {
   readonly name: string
   readonly #host: RegistrationHost
   readonly #options: ResolvedWatchOptions
@@ -260,10 +261,6 @@ export class Registration implements WatchRegistration {
     return !this.#blocked && this.#owed.length === 0
   }
 
-  get resuming(): boolean {
-    return this.#resuming
-  }
-
   /** Until the open event's timeout, in ms; 0 when nothing is open. */
   get openForMs(): number {
     if (this.#open === undefined) return 0
@@ -289,11 +286,6 @@ export class Registration implements WatchRegistration {
   grant(): void {
     this.#granted = true
     this.#pump()
-  }
-
-  /** Takes the permission back, when it was not used. */
-  revoke(): void {
-    this.#granted = false
   }
 
   /** The receiver itself says that its data is not right (§7): a RESYNC after the back-off. */
@@ -450,7 +442,9 @@ export class Registration implements WatchRegistration {
       reason,
       pairs: this.#lastResync.pairs,
     })
-    this.#emit(open, this.#options.resyncTimeoutMs, () => resyncEvent(open, reason, views))
+    this.#emit(open, this.#options.resyncTimeoutMs, () =>
+      resyncEvent(open, this.#host.transportName, reason, views),
+    )
   }
 
   #deliverChange(change: PendingChange): void {
@@ -514,6 +508,7 @@ export class Registration implements WatchRegistration {
     }
     for (const ticket of tickets) ticket.settle(error)
     if (!this.#pumping) this.#pumpSoon()
+    this.#host.gate.changed(this)
     this.#statusChanged()
   }
 

@@ -1,16 +1,40 @@
 import type { ResyncReason } from '../api/resync-event.ts'
-import type { Registration } from './registration.ts'
+import type { LastResync } from '../api/status.ts'
 
 /** How a RESYNC ended. */
 export type ResyncOutcome = 'acked' | 'refused' | 'timeout' | 'voided' | 'closed'
+
+/** What decides about RESYNCs sees of a registration. */
+export interface ResyncTarget {
+  readonly name: string
+  readonly transportName: string
+  readonly closed: boolean
+  /** Subscribed, nothing open, no back-off: a RESYNC could be delivered now. */
+  readonly ready: boolean
+  /** Everything that it watches is listed and its stream open. */
+  readonly sourceLive: boolean
+  /** A RESYNC is acknowledged, or a checkpoint stands for it, and none is owed. */
+  readonly upToDate: boolean
+  /** Until the open event's timeout, in ms; 0 when nothing is open. */
+  readonly openForMs: number
+  readonly lastResync: LastResync | undefined
+  /** Called on every `working()` of the open event. */
+  onWorking: (() => void) | undefined
+  /** A RESYNC is owed from now on; an earlier reason stays. */
+  request(reason: ResyncReason): void
+  /** The RESYNC that is owed may be delivered as soon as it can be. */
+  grant(): void
+  /** The receiver says that its data is not right (§7): a RESYNC after a back-off. */
+  reportError(error: unknown): void
+}
 
 /**
  * Decides when a registration may deliver the RESYNC that it owes. `source`: the source was listed anew, everyone on it
  * owes one; `own`: it is this registration's alone.
  */
 export interface ResyncGate {
-  due(registration: Registration, reason: ResyncReason, origin: 'source' | 'own'): void
-  ended(registration: Registration, outcome: ResyncOutcome): void
+  due(target: ResyncTarget, reason: ResyncReason, origin: 'source' | 'own'): void
+  ended(target: ResyncTarget, outcome: ResyncOutcome): void
   /** Something that a turn may wait for has changed: a subscriber, the open event, the source. */
-  changed(registration: Registration): void
+  changed(target: ResyncTarget): void
 }

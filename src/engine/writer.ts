@@ -49,7 +49,15 @@ export class Writer {
   readonly #io: Io
   readonly #instrumentation: Instrumentation
 
-  constructor(transport: Transport, io: Io, instrumentation: Instrumentation) {
+  readonly #open: () => Promise<void>
+
+  constructor(
+    transport: Transport,
+    io: Io,
+    instrumentation: Instrumentation,
+    open: () => Promise<void>,
+  ) {
+    this.#open = open
     this.#transport = transport
     this.#io = io
     this.#instrumentation = instrumentation
@@ -96,6 +104,7 @@ export class Writer {
         checkOptions<WaitOptions>(options, WAIT_CHECKS)
         if (committed) throw new ClosedError('the transaction')
         committed = true
+        await this.#open()
         return this.#commitAll([...ops.values()], options)
       },
     }

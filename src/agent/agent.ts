@@ -1,0 +1,314 @@
+import type { Observable } from 'rxjs'
+import type { KeyVal } from '../api/change-event.ts'
+import {
+  AlreadyStartedError,
+  ClosedError,
+  describeError,
+  InvalidOptionError,
+  TimeoutError,
+} from '../api/errors.ts'
+import type { Message } from '../api/message.ts'
+import type { Prefix } from '../api/model.ts'
+import type { Plugin, PluginContext, Sync } from '../api/plugin.ts'
+import type { WatchOptions, WatchRegistration } from '../api/watcher.ts'
+import type {
+  DeleteResult,
+  DelOptions,
+  Publication,
+  PublishResult,
+  PutOptions,
+  PutResult,
+  Transaction,
+} from '../api/writer.ts'
+import { Engine } from '../engine/engine.ts'
+import { ResyncOrchestrator } from '../resync/orchestrator.ts'
+import type { RunReport } from '../resync/resync-run.ts'
+import { resolveAgentOptions } from './agent-options.ts'
+import type { AgentOptions, ResolvedAgentOptions } from './agent-options.ts'
+import type { Health } from './health.ts'
+import { PluginHost } from './plugin-host.ts'
+
+/**
+ * The host of an application's plugins: opens the transports, runs the plugins' life cycle, delivers the startup run in
+ * registration order and everything after it (datasync.md §7).
+ */
+export class Agent implements Sync, AsyncDisposable {
+  readonly #options: ResolvedAgentOptions
+  readonly #orchestrator: ResyncOrchestrator
+  readonly #engine: Engine
+  readonly #engines: ReadonlyMap<string, Engine>
+  readonly #plugins: PluginHost
+  readonly #closing = new AbortController()
+  #phase: 'new' | 'starting' | 'started' | 'closed' = 'new'
+  #closed: Promise<void> | undefined
+  #onSignal: (() => void) | undefined
+
+  /** @throws InvalidOptionError (`SYNC_INVALID_OPTION`) */
+  constructor(options: AgentOptions) {
+    this.#options = resolveAgentOptions(options)
+    const { transport, transports, plugins, logger } = this.#options
+    this.#plugins = new PluginHost(logger)
+    this.#orchestrator = new ResyncOrchestrator(this.#options)
+    this.#engine = this.#createEngine(transport)
+    const engines = new Map([[transport.name, this.#engine]])
+    for (const [name, further] of Object.entries(transports)) {
+      if (engines.has(name)) {
+        throw new InvalidOptionError('transports', `${JSON.stringify(name)} is the name of another`)
+      }
+      engines.set(name, this.#createEngine(further))
+    }
+    this.#engines = engines
+    for (const plugin of plugins) this.use(plugin)
+  }
+
+  /** Adds a plugin; before `start`. @throws InvalidOptionError, AlreadyStartedError */
+  use(plugin: Plugin): this {
+    if (this.#phase !== 'new') throw new AlreadyStartedError()
+    if (typeof plugin?.name !== 'string' || plugin.name === '') {
+      throw new InvalidOptionError('plugin', 'must have a name')
+    }
+    if (this.#plugins.names.includes(plugin.name)) {
+      throw new InvalidOptionError('plugin', `${JSON.stringify(plugin.name)} is used already`)
+    }
+    this.#plugins.add(plugin)
+    return this
+  }
+
+  /**
+   * Opens the transports, calls every `init`, delivers the startup RESYNCs in registration order, calls every
+   * `afterInit`. A refused RESYNC does not fail it. When it rejects, everything is closed again.
+   * @throws PluginError, TimeoutError (what was missing), AlreadyStartedError, ClosedError, and what a transport's
+   * `open` rejects with
+   */
+  async start(): Promise<RunReport> {
+    if (this.#phase === 'closed') throw new ClosedError('the agent')
+    if (this.#phase !== 'new') throw new AlreadyStartedError()
+    this.#phase = 'starting'
+    if (this.#options.handleSignals) this.#closeOnSignals()
+    try {
+      const report = await this.#bounded(this.#startup())
+      this.#phase = 'started'
+      return report
+    } catch (error) {
+      await this.close()
+      throw error
+    }
+  }
+
+  /** Watch, read and write through one of the transports. @throws InvalidOptionError when there is none of the name */
+  sync(transport: string): Sync {
+    const engine = this.#engines.get(transport)
+    if (engine === undefined) {
+      throw new InvalidOptionError(
+        'transport',
+        `${JSON.stringify(transport)} is unknown; known: ${[...this.#engines.keys()].join(', ')}`,
+      )
+    }
+    return engine
+  }
+
+  watch(
+    resyncName: string,
+    prefixes: Prefix | readonly Prefix[],
+    options?: WatchOptions,
+  ): WatchRegistration {
+    return this.#engine.watch(resyncName, prefixes, options)
+  }
+
+  /** A place in the order of RESYNCs for a part that watches nothing; its RESYNCs hold no values (§7). */
+  register(resyncName: string): WatchRegistration {
+    return this.#engine.watch(resyncName, [])
+  }
+
+  get(key: string): Promise<KeyVal | undefined> {
+    return this.#engine.get(key)
+  }
+
+  list(prefix: Prefix): AsyncIterable<KeyVal> {
+    return this.#engine.list(prefix)
+  }
+
+  put(key: string, message: Message, options?: PutOptions): Promise<PutResult> {
+    return this.#engine.put(key, message, options)
+  }
+
+  delete(key: string, options?: DelOptions): Promise<DeleteResult> {
+    return this.#engine.delete(key, options)
+  }
+
+  txn(): Transaction {
+    return this.#engine.txn()
+  }
+
+  publish(
+    changes: Observable<Publication> | AsyncIterable<Publication>,
+  ): Observable<PublishResult> {
+    return this.#engine.publish(changes)
+  }
+
+  /** Every run of RESYNCs when it has ended; completes at close. */
+  get runs$(): Observable<RunReport> {
+    return this.#orchestrator.runs$
+  }
+
+  /**
+   * RESYNCs these registrations, or all, in registration order; requests during a run unite into the next.
+   * @throws NotRegisteredError (`SYNC_NOT_REGISTERED`), ClosedError
+   */
+  resync(names?: readonly string[]): Promise<RunReport> {
+    return this.#orchestrator.resync(names)
+  }
+
+  /** A receiver's data is not right any more: it gets a RESYNC after a back-off. @throws NotRegisteredError */
+  reportError(name: string, error: unknown): void {
+    this.#orchestrator.reportError(name, error)
+  }
+
+  health(): Health {
+    const engines = [...this.#engines.values()]
+    const transports = engines.map((engine) => engine.status)
+    const registrations = engines.flatMap((engine) =>
+      Array.from(engine.registrations, (registration) => ({
+        name: registration.name,
+        ...registration.status,
+      })),
+    )
+    const live =
+      transports.every((transport) => transport.state === 'live') &&
+      registrations.every((registration) => registration.state === 'live')
+    return { status: this.#healthStatus(live), transports, registrations }
+  }
+
+  /** Plugins in reverse order, then registrations and transports; the process can exit afterwards (C11). Idempotent. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  async #startup(): Promise<RunReport> {
+    const going = (): boolean => this.#phase === 'starting'
+    await Promise.all(Array.from(this.#engines.values(), (engine) => engine.open()))
+    await this.#plugins.run('init', (plugin) => this.#context(plugin), going)
+    if (!going()) throw new ClosedError('the agent')
+    for (const engine of this.#engines.values()) engine.release()
+    const report = await this.#orchestrator.start()
+    await this.#plugins.run('afterInit', (plugin) => this.#context(plugin), going)
+    if (!going()) throw new ClosedError('the agent')
+    return report
+  }
+
+  async #bounded<T>(startup: Promise<T>): Promise<T> {
+    const { startTimeoutMs, clock } = this.#options
+    const closed = new Promise<never>((_, reject) => {
+      this.#closing.signal.addEventListener('abort', () => reject(new ClosedError('the agent')), {
+        once: true,
+      })
+    })
+    closed.catch(() => {}) // only the race below is interested
+    if (startTimeoutMs === 0) return Promise.race([startup, closed])
+    let stop: (() => void) | undefined
+    const timeout = new Promise<never>((_, reject) => {
+      const timer = clock.after(
+        startTimeoutMs,
+        () => reject(new TimeoutError(`start (${this.#missing()})`, startTimeoutMs)),
+        { keepAlive: true },
+      )
+      stop = () => timer.stop()
+    })
+    try {
+      return await Promise.race([startup, timeout, closed])
+    } finally {
+      stop?.()
+    }
+  }
+
+  #missing(): string {
+    if (this.#plugins.current !== undefined) return `waiting for ${this.#plugins.current}`
+    const { missing } = this.#orchestrator
+    if (missing.length > 0) return `no complete list yet for ${missing.join(', ')}`
+    return 'waiting for receivers'
+  }
+
+  async #close(): Promise<void> {
+    this.#phase = 'closed'
+    this.#closing.abort()
+    if (this.#onSignal !== undefined) {
+      process.off('SIGINT', this.#onSignal)
+      process.off('SIGTERM', this.#onSignal)
+    }
+    const errors: unknown[] = await this.#plugins.close()
+    this.#orchestrator.close()
+    const closed = await Promise.allSettled(
+      Array.from(this.#engines.values(), (engine) => engine.close()),
+    )
+    for (const result of closed) if (result.status === 'rejected') errors.push(result.reason)
+    if (errors.length === 1) throw errors[0]
+    if (errors.length > 1) throw new AggregateError(errors, 'several parts failed to close')
+  }
+
+  #createEngine(transport: AgentOptions['transport']): Engine {
+    const { logger, clock, random, instrumentation } = this.#options
+    const engine = new Engine({
+      transport,
+      io: { signal: this.#closing.signal, logger, clock, random },
+      gate: this.#orchestrator,
+      instrumentation,
+      claim: (name) => this.#orchestrator.claim(name),
+      registered: (registration) => this.#orchestrator.add(registration),
+    })
+    engine.hold()
+    return engine
+  }
+
+  #context(plugin: Plugin): PluginContext {
+    const { logger } = this.#options
+    const named =
+      (level: 'debug' | 'info' | 'warn' | 'error') =>
+      (fields: object, message: string): void =>
+        logger[level]({ plugin: plugin.name, ...fields }, message)
+    return {
+      logger: {
+        debug: named('debug'),
+        info: named('info'),
+        warn: named('warn'),
+        error: named('error'),
+      },
+      signal: this.#closing.signal,
+      sync: (transport) => this.sync(transport),
+      reportError: (name, error) => this.reportError(name, error),
+      watch: (name, prefixes, options) => this.watch(name, prefixes, options),
+      get: (key) => this.get(key),
+      list: (prefix) => this.list(prefix),
+      put: (key, message, options) => this.put(key, message, options),
+      delete: (key, options) => this.delete(key, options),
+      txn: () => this.txn(),
+      publish: (changes) => this.publish(changes),
+    }
+  }
+
+  #closeOnSignals(): void {
+    this.#onSignal = () => {
+      this.close().catch((error: unknown) =>
+        this.#options.logger.error({ error: describeError(error) }, 'close failed'),
+      )
+    }
+    process.once('SIGINT', this.#onSignal)
+    process.once('SIGTERM', this.#onSignal)
+  }
+
+  #healthStatus(live: boolean): Health['status'] {
+    switch (this.#phase) {
+      case 'new':
+      case 'starting':
+        return 'starting'
+      case 'started':
+        return live ? 'ok' : 'degraded'
+      case 'closed':
+        return 'closed'
+    }
+  }
+}
