@@ -1,4 +1,12 @@
-export type { Change, ChangeEvent, DeleteEvent, Delivery, KeyVal, LazyValue, PutEvent } from './api/change-event.ts'
+export type {
+  Change,
+  ChangeEvent,
+  DeleteEvent,
+  Delivery,
+  KeyVal,
+  LazyValue,
+  PutEvent,
+} from './api/change-event.ts'
 export type { Clock, Timer } from './api/clock.ts'
 export * from './api/errors.ts'
 export type { EventResult, Instrumentation } from './api/instrumentation.ts'
@@ -59,5 +67,8 @@ export { acknowledge } from './engine/acknowledge.ts'
 export { aggregate } from './engine/aggregate.ts'
 export { diff } from './engine/diff.ts'
 export type { RunReport, TurnOutcome, TurnReport } from './resync/resync-run.ts'
+export { composite } from './adapters/composite/index.ts'
+export type { CompositeOptions } from './adapters/composite/index.ts'
 export { memory } from './adapters/memory/index.ts'
 export type { MemoryOptions } from './adapters/memory/index.ts'
+export { prefixed } from './adapters/prefixed/index.ts'

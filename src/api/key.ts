@@ -4,31 +4,31 @@ import { InvalidKeyError } from './errors.ts'
 export const MAX_KEY_BYTES = 1024
 
 /** Why a key breaks the rules of datasync.md §1, or undefined when it does not. */
-export function keyProblem(key: string): string | undefined {
+export function keyProblem(key: string, limit: number = MAX_KEY_BYTES): string | undefined {
   if (key.length === 0) return 'it is empty'
-  return prefixProblem(key)
+  return prefixProblem(key, limit)
 }
 
 /** As {@link keyProblem}; a prefix may be empty. */
-export function prefixProblem(prefix: string): string | undefined {
+export function prefixProblem(prefix: string, limit: number = MAX_KEY_BYTES): string | undefined {
   if (!prefix.isWellFormed()) return 'it holds a lone surrogate'
   // A UTF-16 unit takes one to three bytes: most keys need no count.
-  if (prefix.length * 3 <= MAX_KEY_BYTES) return undefined
+  if (prefix.length * 3 <= limit) return undefined
   const size = utf8Length(prefix)
-  return size > MAX_KEY_BYTES ? `it has ${size} bytes, the limit is ${MAX_KEY_BYTES}` : undefined
+  return size > limit ? `it has ${size} bytes, the limit is ${limit}` : undefined
 }
 
 /** @throws InvalidKeyError (`SYNC_INVALID_KEY`) */
-export function assertKey(key: unknown): asserts key is string {
+export function assertKey(key: unknown, limit?: number): asserts key is string {
   if (typeof key !== 'string') throw new InvalidKeyError(String(key), 'it is not a string')
-  const problem = keyProblem(key)
+  const problem = keyProblem(key, limit)
   if (problem !== undefined) throw new InvalidKeyError(key, problem)
 }
 
 /** @throws InvalidKeyError (`SYNC_INVALID_KEY`) */
-export function assertPrefix(prefix: unknown): asserts prefix is string {
+export function assertPrefix(prefix: unknown, limit?: number): asserts prefix is string {
   if (typeof prefix !== 'string') throw new InvalidKeyError(String(prefix), 'it is not a string')
-  const problem = prefixProblem(prefix)
+  const problem = prefixProblem(prefix, limit)
   if (problem !== undefined) throw new InvalidKeyError(prefix, problem)
 }
 

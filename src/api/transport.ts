@@ -97,6 +97,8 @@ export interface Capabilities {
   readonly ordered: boolean
   /** The largest value in bytes. */
   readonly maxValueBytes: number
+  /** The longest key in bytes, when it is less than 1 024. */
+  readonly maxKeyBytes?: number
 }
 
 /** What every call of a transport gets. */

@@ -33,6 +33,7 @@ import { Writer } from './writer.ts'
 /** What a {@link Registration} needs from its engine. */
 export interface RegistrationHost {
   readonly transportName: string
+  readonly maxKeyBytes: number | undefined
   readonly io: Io
   readonly instrumentation: Instrumentation
   readonly gate: ResyncGate
@@ -66,6 +67,7 @@ export interface EngineOptions {
 /** Everything that happens through one transport: registrations, reads and writes. */
 export class Engine implements Sync, RegistrationHost {
   readonly transportName: string
+  readonly maxKeyBytes: number | undefined
   readonly io: Io
   readonly gate: ResyncGate
   readonly instrumentation: Instrumentation
@@ -83,6 +85,7 @@ export class Engine implements Sync, RegistrationHost {
     this.#options = options
     this.#transport = options.transport
     this.transportName = options.transport.name
+    this.maxKeyBytes = options.transport.capabilities.maxKeyBytes
     this.io = options.io
     this.gate = options.gate
     this.instrumentation = options.instrumentation
@@ -155,7 +158,7 @@ export class Engine implements Sync, RegistrationHost {
     this.#assertOpen()
     const list = (Array.isArray(prefixes) ? prefixes : [prefixes]) as readonly Prefix[]
     const strings = list.map(prefixOf)
-    for (const prefix of strings) assertPrefix(prefix)
+    for (const prefix of strings) assertPrefix(prefix, this.maxKeyBytes)
     const resolved = resolveWatchOptions(options)
     if (resolved.resume !== undefined) {
       readCheckpoint(resolved.resume, this.transportName, strings)
@@ -174,7 +177,7 @@ export class Engine implements Sync, RegistrationHost {
 
   async get(key: string): Promise<KeyVal | undefined> {
     this.#assertOpen()
-    assertKey(key)
+    assertKey(key, this.maxKeyBytes)
     if (!this.#opened) await this.open()
     const [pair] = await this.#transport.get([key], this.#io())
     return pair === undefined ? undefined : new LazyKeyVal(pair)
@@ -183,7 +186,7 @@ export class Engine implements Sync, RegistrationHost {
   async *list(prefix: Prefix): AsyncGenerator<KeyVal> {
     this.#assertOpen()
     const start = prefixOf(prefix)
-    assertPrefix(start)
+    assertPrefix(start, this.maxKeyBytes)
     if (!this.#opened) await this.open()
     const pairs = new Map<string, RawPair>()
     for await (const page of this.#transport.list(start, this.#io())) {

@@ -1,10 +1,6 @@
 import { isObservable, Observable } from 'rxjs'
 import { OverflowError } from '../api/errors.ts'
-import type {
-  KeyProtoValWriter,
-  Publication,
-  PublishResult,
-} from '../api/writer.ts'
+import type { KeyProtoValWriter, Publication, PublishResult } from '../api/writer.ts'
 
 /** Writes under way. */
 const WINDOW = 256

@@ -180,7 +180,7 @@ export class Registration implements WatchRegistration, ResyncTarget {
     return settle(() => {
       this.#assertOpen()
       const added = prefixOf(prefix)
-      assertPrefix(added)
+      assertPrefix(added, this.#host.maxKeyBytes)
       if (this.#prefixes.includes(added)) return
       this.#prefixes.push(added)
       this.#reroute()
@@ -670,7 +670,11 @@ export class Registration implements WatchRegistration, ResyncTarget {
     for (const change of this.#queue.clear()) this.#resyncTickets.push(...(change.tickets ?? []))
   }
 
-  #endResync(event: OpenEvent, outcome: 'acked' | 'refused' | 'timeout' | 'voided', error?: unknown): void {
+  #endResync(
+    event: OpenEvent,
+    outcome: 'acked' | 'refused' | 'timeout' | 'voided',
+    error?: unknown,
+  ): void {
     event.end(outcome, error)
     if (this.#lastResync !== undefined) {
       const durationMs = this.#host.io.clock.now() - this.#lastResync.at
@@ -843,7 +847,12 @@ export class Registration implements WatchRegistration, ResyncTarget {
 }
 
 function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'then' in value &&
+    typeof value.then === 'function'
+  )
 }
 
 /** Runs at once; a throw becomes a rejection. */

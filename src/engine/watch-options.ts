@@ -1,10 +1,4 @@
-import {
-  checkOptions,
-  integerBetween,
-  isMs,
-  isObject,
-  oneOf,
-} from '../api/options.ts'
+import { checkOptions, integerBetween, isMs, isObject, oneOf } from '../api/options.ts'
 import type { Checkpoint, WatchOptions } from '../api/watcher.ts'
 
 /** Options as the registration uses them: checked, copied, complete. */

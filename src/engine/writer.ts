@@ -9,14 +9,7 @@ import {
 import type { Instrumentation } from '../api/instrumentation.ts'
 import { assertKey, assertPrefix } from '../api/key.ts'
 import type { Message } from '../api/message.ts'
-import {
-  checkOptions,
-  isBoolean,
-  isString,
-  MAX_MS,
-  numberBetween,
-  oneOf,
-} from '../api/options.ts'
+import { checkOptions, isBoolean, isString, MAX_MS, numberBetween, oneOf } from '../api/options.ts'
 import type { OptionCheck } from '../api/options.ts'
 import type { CommitResult, Io, Op, Transport } from '../api/transport.ts'
 import type {
@@ -127,7 +120,7 @@ export class Writer {
   }
 
   #putOp(key: string, message: Message, options: PutConditions & { ttlMs?: number }): Op {
-    assertKey(key)
+    assertKey(key, this.#transport.capabilities.maxKeyBytes)
     const { ttlMs, ifVersion, ifAbsent } = options
     if (ttlMs !== undefined) this.#require('ttl', 'ttlMs')
     if (ifVersion !== undefined) this.#require('conditionalPut', 'ifVersion')
@@ -152,17 +145,20 @@ export class Writer {
 
   #deleteOp(key: string, { prefix, ifVersion }: { prefix?: boolean; ifVersion?: string }): Op {
     if (prefix === true) {
-      assertPrefix(key)
+      assertPrefix(key, this.#transport.capabilities.maxKeyBytes)
       if (ifVersion !== undefined) throw new InvalidOptionError('ifVersion', 'contradicts prefix')
       return { type: 'delete-prefix', prefix: key }
     }
-    assertKey(key)
+    assertKey(key, this.#transport.capabilities.maxKeyBytes)
     if (ifVersion === undefined) return { type: 'delete', key }
     this.#require('conditionalPut', 'ifVersion')
     return { type: 'delete', key, ifVersion }
   }
 
-  #require(capability: 'ttl' | 'conditionalPut' | 'transactions' | 'waitForApplied', option: string): void {
+  #require(
+    capability: 'ttl' | 'conditionalPut' | 'transactions' | 'waitForApplied',
+    option: string,
+  ): void {
     const { capabilities, name } = this.#transport
     if (!capabilities[capability]) throw new UnsupportedOptionError(option, name)
   }
@@ -173,7 +169,10 @@ export class Writer {
     const { write } = this.#instrumentation
     const startedAt = write === undefined ? 0 : this.#io.clock.now()
     try {
-      const result = await this.#within(timeoutMs, this.#transport.commit(ops, { waitFor, timeoutMs }, this.#io))
+      const result = await this.#within(
+        timeoutMs,
+        this.#transport.commit(ops, { waitFor, timeoutMs }, this.#io),
+      )
       if (write !== undefined) this.#report('ok', startedAt)
       return result
     } catch (error) {
@@ -182,7 +181,10 @@ export class Writer {
     }
   }
 
-  #report(result: 'ok' | Parameters<NonNullable<Instrumentation['write']>>[0]['result'], startedAt: number): void {
+  #report(
+    result: 'ok' | Parameters<NonNullable<Instrumentation['write']>>[0]['result'],
+    startedAt: number,
+  ): void {
     this.#instrumentation.write?.({
       transport: this.#transport.name,
       result,

@@ -1,7 +1,12 @@
 import { Subject } from 'rxjs'
 import type { Observable } from 'rxjs'
 import type { Clock } from '../api/clock.ts'
-import { AlreadyRegisteredError, ClosedError, InvalidOptionError, NotRegisteredError } from '../api/errors.ts'
+import {
+  AlreadyRegisteredError,
+  ClosedError,
+  InvalidOptionError,
+  NotRegisteredError,
+} from '../api/errors.ts'
 import type { ResyncReason } from '../api/resync-event.ts'
 import type { ResyncGate, ResyncOutcome, ResyncTarget } from '../engine/resync-gate.ts'
 import { ResyncRun } from './resync-run.ts'
@@ -174,7 +179,9 @@ export class ResyncOrchestrator implements ResyncGate {
       const reason = next.targets.get(target)
       return reason === undefined ? [] : [{ target, reason }]
     })
-    const run = new ResyncRun(next.reason, entries, this.#options, (target) => this.#touched(target))
+    const run = new ResyncRun(next.reason, entries, this.#options, (target) =>
+      this.#touched(target),
+    )
     this.#run = run
     run.execute().then(
       (report) => this.#finish(next, report),
@@ -192,10 +199,7 @@ export class ResyncOrchestrator implements ResyncGate {
   }
 
   /** Who was passed over, or came due during the run, is served by itself, as soon as it can be. */
-  #serveLate(
-    turns: readonly TurnReport[],
-    reasons: ReadonlyMap<ResyncTarget, ResyncReason>,
-  ): void {
+  #serveLate(turns: readonly TurnReport[], reasons: ReadonlyMap<ResyncTarget, ResyncReason>): void {
     const own = this.#afterRun
     this.#afterRun = new Set()
     for (const { name, outcome } of turns) {

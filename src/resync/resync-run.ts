@@ -109,8 +109,7 @@ export class ResyncRun {
   }
 
   async #becomesReady(target: ResyncTarget): Promise<boolean> {
-    const possible = (): boolean =>
-      !target.closed && target.sourceLive && !this.#postponed(target)
+    const possible = (): boolean => !target.closed && target.sourceLive && !this.#postponed(target)
     if (possible() && !target.ready) {
       const patienceMs = Math.max(this.#options.acceptTimeoutMs, target.openForMs)
       await this.#until(() => target.ready || !possible(), patienceMs)

@@ -45,7 +45,8 @@ export class LatestValues {
     const keys = this.#order()
     const { start, end } = prefixRange(keys, prefix)
     const pairs = new Array<RawPair>(end - start)
-    for (let i = start; i < end; i++) pairs[i - start] = this.#pairs.get(keys[i] as string) as RawPair
+    for (let i = start; i < end; i++)
+      pairs[i - start] = this.#pairs.get(keys[i] as string) as RawPair
     return pairs
   }
 

@@ -1,6 +1,14 @@
 import { BugError, TransportUnavailableError } from '../api/errors.ts'
 import type { ResyncReason } from '../api/resync-event.ts'
-import type { Batch, Io, Position, RawChange, RawPair, Receipt, Transport } from '../api/transport.ts'
+import type {
+  Batch,
+  Io,
+  Position,
+  RawChange,
+  RawPair,
+  Receipt,
+  Transport,
+} from '../api/transport.ts'
 import { backoffMs } from '../kit/backoff.ts'
 import { IdleMonitor } from '../kit/idle-monitor.ts'
 import { nextTurn } from '../kit/next-task.ts'
@@ -39,6 +47,11 @@ export interface WatchSink {
 /** Numbers changes where the store does not; one per open transport (datasync.md §5, Redis). */
 export class RevisionCounter {
   #last = 0
+
+  get last(): number {
+    return this.#last
+  }
+
   next(): number {
     return ++this.#last
   }
@@ -196,7 +209,10 @@ export class WatchLoop {
     const { transport, prefixes, io } = this.#options
     let sinceTurn = 0
     try {
-      for await (const batch of transport.stream(prefixes, from, { ...io, signal: attempt.signal })) {
+      for await (const batch of transport.stream(prefixes, from, {
+        ...io,
+        signal: attempt.signal,
+      })) {
         if (attempt.signal.aborted) return
         this.#idle?.poke()
         this.#step(batch)
@@ -264,7 +280,8 @@ export class WatchLoop {
     const { storeRevisions } = this.#options.transport.capabilities
     const held = this.#values.get(key)
     if (change.type === 'delete') {
-      if (held === undefined || (storeRevisions && change.revision <= held.revision)) return undefined
+      if (held === undefined || (storeRevisions && change.revision <= held.revision))
+        return undefined
       this.#values.delete(key)
       const revision = storeRevisions ? change.revision : this.#options.revisions.next()
       return { key, prev: held, next: undefined, revision }

@@ -95,9 +95,7 @@ export function transition(state: WatchState, event: WatchEvent): WatchStep {
     case 'live':
       return live(state, event)
     case 'waiting':
-      return event.kind === 'retry'
-        ? open(state.attempt, state.known, state.position)
-        : stay(state)
+      return event.kind === 'retry' ? open(state.attempt, state.known, state.position) : stay(state)
     case 'closed':
       return stay(state)
   }
@@ -168,10 +166,18 @@ function live(state: In<'live'>, event: StreamEvent): WatchStep {
     case 'progress':
       return { state: advance(state, event.position), effects: ADVANCE }
     case 'pairs':
-      return { state: state.reconciling ? state : { ...state, reconciling: true }, effects: CONFIRM }
+      return {
+        state: state.reconciling ? state : { ...state, reconciling: true },
+        effects: CONFIRM,
+      }
     case 'listed':
       return {
-        state: { ...state, attempt: 0, position: event.position ?? state.position, reconciling: false },
+        state: {
+          ...state,
+          attempt: 0,
+          position: event.position ?? state.position,
+          reconciling: false,
+        },
         effects: PRUNE,
       }
     case 'reset':

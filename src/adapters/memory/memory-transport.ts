@@ -151,7 +151,8 @@ export class MemoryTransport implements Transport {
       }
       return undefined
     })
-    if (changes.length === 0) return { versions, deleted, ...(waitFor === 'applied' ? { receivers: 0 } : {}) }
+    if (changes.length === 0)
+      return { versions, deleted, ...(waitFor === 'applied' ? { receivers: 0 } : {}) }
     const applied = waitFor === 'applied' ? new Applied() : undefined
     this.#announce(revision, changes, applied)
     if (applied === undefined) return { versions, deleted }

@@ -1,0 +1,288 @@
+import {
+  ClosedError,
+  InvalidOptionError,
+  isSyncError,
+  PartialWriteError,
+  TimeoutError,
+  TransportUnavailableError,
+  UnsupportedOptionError,
+  VersionConflictError,
+} from '../../api/errors.ts'
+import type { PartOutcome, WriteOutcome } from '../../api/errors.ts'
+import { checkOptions, isString, oneOf } from '../../api/options.ts'
+import type {
+  Batch,
+  Capabilities,
+  CommitOptions,
+  CommitResult,
+  Io,
+  Op,
+  Position,
+  RawPair,
+  Transport,
+} from '../../api/transport.ts'
+import { RevisionCounter } from '../../source/watch-loop.ts'
+import { UnionStream } from './union-stream.ts'
+import { UnionPair, versionOf } from './union-view.ts'
+import type { Conflict } from './union-view.ts'
+
+export interface CompositeOptions {
+  /** In events, metrics and errors; `composite`. */
+  readonly name?: string
+  /** For a key that several parts hold: the first in order (default), or the part that changed it last. */
+  readonly conflict?: Conflict
+  /** A lost part's last known pairs stay (`keep`, default) or are taken out (`drop`). */
+  readonly onPartLost?: 'keep' | 'drop'
+  /** Writes go to every part (`all`, default) or to the first one; conditions and `txn` need `first`. */
+  readonly write?: 'all' | 'first'
+}
+
+interface Part {
+  readonly label: string
+  readonly transport: Transport
+}
+
+const PAGE = 1_000
+
+/** Several transports as one: the union of their pairs (datasync.md §6). */
+export class CompositeTransport implements Transport {
+  readonly name: string
+  readonly capabilities: Capabilities
+  /** Each part keeps its own link alive. */
+  readonly livenessMs = 0
+  readonly #parts: readonly Part[]
+  readonly #conflict: Conflict
+  readonly #onPartLost: 'keep' | 'drop'
+  readonly #write: 'all' | 'first'
+  readonly #revisions = new RevisionCounter()
+  #closed = false
+
+  constructor(transports: readonly Transport[], options: CompositeOptions = {}) {
+    checkOptions<CompositeOptions>(options, {
+      name: isString,
+      conflict: oneOf('first', 'latest'),
+      onPartLost: oneOf('keep', 'drop'),
+      write: oneOf('all', 'first'),
+    })
+    if (transports.length === 0) throw new InvalidOptionError('parts', 'is empty')
+    this.name = options.name ?? 'composite'
+    this.#conflict = options.conflict ?? 'first'
+    this.#onPartLost = options.onPartLost ?? 'keep'
+    this.#write = options.write ?? 'all'
+    this.#parts = labelled(transports)
+    this.capabilities = unitedCapabilities(transports, this.#write)
+  }
+
+  async open(io: Io): Promise<void> {
+    if (this.#closed) throw new ClosedError(this.name)
+    await Promise.all(this.#parts.map(({ transport }) => transport.open(io)))
+  }
+
+  async *stream(
+    prefixes: readonly string[],
+    _from: Position | undefined,
+    io: Io,
+  ): AsyncGenerator<Batch> {
+    const stream = new UnionStream({
+      parts: this.#parts,
+      prefixes,
+      conflict: this.#conflict,
+      onPartLost: this.#onPartLost,
+      nextRevision: () => this.#revisions.next(),
+      io,
+    })
+    yield* stream.batches()
+  }
+
+  async *list(prefix: string, io: Io): AsyncGenerator<readonly RawPair[]> {
+    const union = new Map<string, RawPair>()
+    for (const part of this.#parts.toReversed()) {
+      for (const pair of await this.#listPart(part, prefix, io)) union.set(pair.key, pair)
+    }
+    const pairs = [...union.values()]
+    for (let i = 0; i < pairs.length; i += PAGE) yield pairs.slice(i, i + PAGE)
+  }
+
+  async get(keys: readonly string[], io: Io): Promise<readonly RawPair[]> {
+    const union = new Map<string, RawPair>()
+    const found = await Promise.all(
+      this.#parts.map((part) => this.#reading(() => part.transport.get(keys, io))),
+    )
+    for (const [index, pairs] of [...found.entries()].toReversed()) {
+      for (const pair of pairs) union.set(pair.key, this.#shown(index, pair))
+    }
+    return [...union.values()]
+  }
+
+  async commit(ops: readonly Op[], options: CommitOptions, io: Io): Promise<CommitResult> {
+    const [first] = this.#parts as [Part, ...Part[]]
+    if (this.#write === 'first' || this.#parts.length === 1) {
+      return this.#commitTo(first, ops, options, io)
+    }
+    const [op] = ops
+    if (op === undefined) return { versions: [] }
+    if (ops.length > 1)
+      throw new UnsupportedOptionError('txn', this.name, "it needs write: 'first'")
+    return op.type === 'put'
+      ? this.#putEverywhere(op, options, io)
+      : this.#deleteEverywhere(op, options, io)
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    await Promise.all(this.#parts.map(({ transport }) => transport.close()))
+  }
+
+  async #listPart(part: Part, prefix: string, io: Io): Promise<RawPair[]> {
+    const index = this.#parts.indexOf(part)
+    return this.#reading(async () => {
+      const pairs: RawPair[] = []
+      for await (const page of part.transport.list(prefix, io)) {
+        for (const pair of page) pairs.push(this.#shown(index, pair))
+      }
+      return pairs
+    })
+  }
+
+  /** With `drop`, a part that is out of reach counts for nothing. */
+  async #reading<T extends readonly RawPair[]>(read: () => Promise<T>): Promise<T | never[]> {
+    try {
+      return await read()
+    } catch (error) {
+      if (this.#onPartLost === 'drop' && error instanceof TransportUnavailableError) return []
+      throw error
+    }
+  }
+
+  #shown(index: number, pair: RawPair): RawPair {
+    const { label } = this.#parts[index] as Part
+    return new UnionPair(index, label, pair, this.#revisions.last)
+  }
+
+  async #commitTo(
+    part: Part,
+    ops: readonly Op[],
+    options: CommitOptions,
+    io: Io,
+  ): Promise<CommitResult> {
+    const inner = ops.map((op) => withoutLabel(op, part.label))
+    try {
+      const result = await part.transport.commit(inner, options, io)
+      return {
+        ...result,
+        versions: result.versions.map((version) => labelledVersion(part, version)),
+      }
+    } catch (error) {
+      if (!(error instanceof VersionConflictError)) throw error
+      const { key, expected, actual } = error
+      throw new VersionConflictError(
+        key,
+        labelledVersion(part, expected),
+        labelledVersion(part, actual),
+      )
+    }
+  }
+
+  async #putEverywhere(op: Op, options: CommitOptions, io: Io): Promise<CommitResult> {
+    const settled = await Promise.allSettled(
+      this.#parts.map((part) => this.#commitTo(part, [op], options, io)),
+    )
+    const results = this.#complete(settled)
+    const receivers = results.map((result) => result.receivers).filter((n) => n !== undefined)
+    return {
+      versions: results[0]?.versions ?? [],
+      ...(receivers.length === 0 ? {} : { receivers: receivers.reduce((a, b) => a + b) }),
+    }
+  }
+
+  /** Last part first, lest a value of a later part be seen for a moment; nothing is deleted behind a failure. */
+  async #deleteEverywhere(op: Op, options: CommitOptions, io: Io): Promise<CommitResult> {
+    const settled: PromiseSettledResult<CommitResult>[] = []
+    for (const part of this.#parts.toReversed()) {
+      const failed = settled[0]?.status === 'rejected'
+      const [outcome] = failed
+        ? [{ status: 'rejected', reason: undefined } as const]
+        : await Promise.allSettled([this.#commitTo(part, [op], options, io)])
+      settled.unshift(outcome)
+    }
+    const results = this.#complete(settled)
+    // Several parts may hold the same keys: under a prefix their sum says nothing.
+    const deleted =
+      op.type === 'delete' ? Math.max(...results.map((r) => r.deleted ?? 0)) : undefined
+    return { versions: [undefined], ...(deleted === undefined ? {} : { deleted }) }
+  }
+
+  #complete(settled: readonly PromiseSettledResult<CommitResult>[]): CommitResult[] {
+    const failures = settled.filter((result) => result.status === 'rejected')
+    if (failures.length === 0) {
+      return settled.map((r) => (r as PromiseFulfilledResult<CommitResult>).value)
+    }
+    const parts = settled.map((result, index): PartOutcome => ({
+      part: (this.#parts[index] as Part).label,
+      outcome: result.status === 'fulfilled' ? 'stored' : outcomeOf(result.reason),
+      ...(result.status === 'rejected' && result.reason !== undefined
+        ? { error: result.reason as unknown }
+        : {}),
+    }))
+    const untouched = parts.every((part) => part.outcome === 'not-applied')
+    if (untouched) throw failures.find((failure) => failure.reason !== undefined)?.reason
+    throw new PartialWriteError(parts)
+  }
+}
+
+function outcomeOf(error: unknown): WriteOutcome {
+  if (error instanceof TransportUnavailableError || error instanceof TimeoutError) {
+    return error.outcome
+  }
+  if (isSyncError(error, 'SYNC_REFUSED')) return 'stored'
+  // Not tried, or refused at the door.
+  return error === undefined || isSyncError(error) ? 'not-applied' : 'unknown'
+}
+
+function labelledVersion(part: Part, version: string | undefined): string | undefined {
+  return version === undefined ? undefined : versionOf(part.label, version)
+}
+
+/** A version of another part can never be the first one's: it stays as it is and conflicts. */
+function withoutLabel(op: Op, label: string): Op {
+  if (op.type === 'delete-prefix' || op.ifVersion === undefined) return op
+  const mark = versionOf(label, '')
+  if (!op.ifVersion.startsWith(mark)) return op
+  return { ...op, ifVersion: op.ifVersion.slice(mark.length) }
+}
+
+/** Parts of the same name are told apart by their place. */
+function labelled(transports: readonly Transport[]): Part[] {
+  const names = transports.map((transport) => transport.name)
+  return transports.map((transport, i) => {
+    const unique = names.indexOf(transport.name) === names.lastIndexOf(transport.name)
+    return { label: unique ? transport.name : `${transport.name}-${i + 1}`, transport }
+  })
+}
+
+function unitedCapabilities(
+  transports: readonly Transport[],
+  write: 'all' | 'first',
+): Capabilities {
+  const all = transports.map((transport) => transport.capabilities)
+  const [first] = all as [Capabilities, ...Capabilities[]]
+  const single = write === 'first' || all.length === 1
+  const every = (flag: 'ttl' | 'waitForApplied' | 'browser' | 'prefixDelete'): boolean =>
+    all.every((capabilities) => capabilities[flag])
+  const keyLimits = all
+    .map((capabilities) => capabilities.maxKeyBytes)
+    .filter((n) => n !== undefined)
+  return {
+    resumable: false,
+    storeRevisions: true,
+    ttl: single ? first.ttl : every('ttl'),
+    conditionalPut: single && first.conditionalPut,
+    transactions: single && first.transactions,
+    prefixDelete: single && first.prefixDelete,
+    waitForApplied: single ? first.waitForApplied : every('waitForApplied'),
+    browser: every('browser'),
+    ordered: false,
+    maxValueBytes: Math.min(...all.map((capabilities) => capabilities.maxValueBytes)),
+    ...(keyLimits.length === 0 ? {} : { maxKeyBytes: Math.min(...keyLimits) }),
+  }
+}

@@ -1,0 +1,152 @@
+import type { ResyncReason } from '../../api/resync-event.ts'
+import type { Batch, Io, RawChange, Receipt, Transport } from '../../api/transport.ts'
+import { PushQueue } from '../../kit/push-queue.ts'
+import type { LatestValues } from '../../source/latest-values.ts'
+import { RevisionCounter, WatchLoop } from '../../source/watch-loop.ts'
+import type { SourceChange } from '../../source/watch-loop.ts'
+import { UnionView } from './union-view.ts'
+import type { Conflict, UnionPart } from './union-view.ts'
+
+export interface UnionStreamOptions {
+  readonly parts: readonly { readonly label: string; readonly transport: Transport }[]
+  readonly prefixes: readonly string[]
+  readonly conflict: Conflict
+  readonly onPartLost: 'keep' | 'drop'
+  readonly nextRevision: () => number
+  readonly io: Io
+}
+
+/** One part of a stream: a watch that heals itself. */
+class PartWatch implements UnionPart {
+  readonly label: string
+  readonly loop: WatchLoop
+  /** Listed once. */
+  known = false
+  /** Lost before it was listed. */
+  failed = false
+  included = true
+  /** What it held when its continuity was lost. */
+  previous: LatestValues | undefined
+
+  constructor(label: string, loop: WatchLoop) {
+    this.label = label
+    this.loop = loop
+  }
+
+  get values(): LatestValues | undefined {
+    return this.known ? this.loop.values : undefined
+  }
+}
+
+/**
+ * One stream over all parts. It never fails: each part reconnects for itself; a part that is listed anew is a reset of
+ * the union, whose list carries the other parts' pairs too.
+ */
+export class UnionStream {
+  readonly #options: UnionStreamOptions
+  readonly #parts: readonly PartWatch[]
+  readonly #view: UnionView
+  readonly #batches: PushQueue<Batch>
+  #listed = false
+
+  constructor(options: UnionStreamOptions) {
+    this.#options = options
+    this.#batches = new PushQueue(options.io.signal)
+    this.#parts = options.parts.map(({ label, transport }, index) => {
+      const part: PartWatch = new PartWatch(
+        label,
+        new WatchLoop({
+          transport,
+          prefixes: options.prefixes,
+          io: options.io,
+          revisions: new RevisionCounter(),
+          sink: {
+            resetting: () => {
+              part.previous = part.values
+            },
+            listed: (reason) => this.#partListed(part, index, reason),
+            changed: (changes, _before, _after, receipt) =>
+              this.#partChanged(part, index, changes, receipt),
+            status: (live) => this.#partStatus(part, live),
+            lost: (error) => this.#partLost(part, error),
+          },
+        }),
+      )
+      return part
+    })
+    this.#view = new UnionView(this.#parts, options.conflict, options.nextRevision)
+  }
+
+  async *batches(): AsyncGenerator<Batch> {
+    for (const { loop } of this.#parts) loop.start()
+    try {
+      yield* this.#batches
+    } finally {
+      for (const { loop } of this.#parts) loop.close()
+      for (const batch of this.#batches.drain()) {
+        if (batch.kind === 'changes') batch.receipt?.routed([])
+      }
+    }
+  }
+
+  #partListed(part: PartWatch, index: number, reason: ResyncReason): void {
+    const first = !part.known
+    part.known = true
+    part.included = true
+    this.#view.relisted(index, first ? undefined : part.previous)
+    part.previous = undefined
+    if (this.#listed) {
+      this.#batches.push({
+        kind: 'reset',
+        reason: reason === 'compacted' ? 'compacted' : 'reconnected',
+      })
+      this.#pushList()
+    } else {
+      this.#listWhenComplete()
+    }
+  }
+
+  #partChanged(
+    part: PartWatch,
+    index: number,
+    changes: readonly SourceChange[],
+    receipt: Receipt | undefined,
+  ): void {
+    const told = this.#view.changed(index, new Set(changes.map((change) => change.key)))
+    this.#pushChanges(told, part.included ? receipt : undefined)
+    if (!this.#listed || !part.included) receipt?.routed([])
+  }
+
+  #partStatus(part: PartWatch, live: boolean): void {
+    if (this.#options.onPartLost === 'keep' || !part.known || part.included === live) return
+    part.included = live
+    this.#pushChanges(this.#view.reconsider(part.loop.values.keys()), undefined)
+  }
+
+  #partLost(part: PartWatch, error: unknown): void {
+    part.failed = true
+    this.#options.io.logger.warn({ part: part.label, error }, 'part of a composite lost')
+    this.#listWhenComplete()
+  }
+
+  /** The first list waits for every part; with `drop`, a part that was lost first is not waited for. */
+  #listWhenComplete(): void {
+    const { onPartLost } = this.#options
+    const settled = (part: PartWatch): boolean =>
+      part.known || (onPartLost === 'drop' && part.failed)
+    if (this.#listed || !this.#parts.every(settled)) return
+    this.#pushList()
+  }
+
+  #pushList(): void {
+    this.#listed = true
+    const { pairs } = this.#view
+    if (pairs.length > 0) this.#batches.push({ kind: 'pairs', pairs })
+    this.#batches.push({ kind: 'listed' })
+  }
+
+  #pushChanges(changes: readonly RawChange[], receipt: Receipt | undefined): void {
+    if (!this.#listed || (changes.length === 0 && receipt === undefined)) return
+    this.#batches.push({ kind: 'changes', changes, ...(receipt === undefined ? {} : { receipt }) })
+  }
+}
