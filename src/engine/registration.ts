@@ -1,6 +1,6 @@
 import { BehaviorSubject, Observable, Subscription } from 'rxjs'
 import type { ChangeEvent } from '../api/change-event.ts'
-import { ClosedError, describeError, TimeoutError } from '../api/errors.ts'
+import { ClosedError, describeError, OverflowError, TimeoutError } from '../api/errors.ts'
 import { assertPrefix } from '../api/key.ts'
 import { prefixOf } from '../api/model.ts'
 import type { Prefix } from '../api/model.ts'
@@ -261,10 +261,11 @@ export class Registration implements WatchRegistration, ResyncTarget {
     return !this.#blocked && this.#owed.length === 0
   }
 
-  /** Until the open event's timeout, in ms; 0 when nothing is open. */
+  /** Until the open event's timeout, in ms; 0 when nothing is open or nothing bounds it. */
   get openForMs(): number {
     if (this.#open === undefined) return 0
-    return this.#deadline.restMs
+    const rest = this.#deadline.restMs
+    return Number.isFinite(rest) ? rest : 0
   }
 
   /** The pairs that the last RESYNC held. */
@@ -306,7 +307,7 @@ export class Registration implements WatchRegistration, ResyncTarget {
     if (open === undefined || open.kind === 'change') return
     this.#open = undefined
     this.#deadline.clear()
-    this.#resyncTickets.push(...this.#takeTickets(open))
+    this.#awaitResync(this.#takeTickets(open))
     this.#endResync(open, 'voided')
     this.#pumpSoon()
   }
@@ -341,9 +342,9 @@ export class Registration implements WatchRegistration, ResyncTarget {
     this.#pumpSoon()
   }
 
-  /** True when a change of the key would be answered by somebody. */
+  /** True when a change would be answered by somebody. */
   get hasReceiver(): boolean {
-    return this.#begun
+    return this.#receivers.length > 0
   }
 
   changed(
@@ -353,8 +354,7 @@ export class Registration implements WatchRegistration, ResyncTarget {
     ticket: Ticket | undefined,
   ): void {
     if (!this.#tracking && !this.#resuming) {
-      // The RESYNC that is owed carries it.
-      if (ticket !== undefined) this.#resyncTickets.push(ticket)
+      if (ticket !== undefined) this.#awaitResync([ticket])
       return
     }
     const pending = pendingChange(change, feed, before, ticket)
@@ -477,6 +477,7 @@ export class Registration implements WatchRegistration, ResyncTarget {
     const event = make()
     const { within } = this.#host.instrumentation
     for (const receiver of wanted) {
+      if (this.#closed) return
       try {
         if (within === undefined) receiver.next(event)
         else this.#host.instrumentation.within?.(() => receiver.next(event))
@@ -667,7 +668,7 @@ export class Registration implements WatchRegistration, ResyncTarget {
   /** Empties the queue: a RESYNC will carry what was in it. */
   #forgetQueue(): void {
     this.#tracking = false
-    for (const change of this.#queue.clear()) this.#resyncTickets.push(...(change.tickets ?? []))
+    for (const change of this.#queue.clear()) this.#awaitResync(change.tickets)
   }
 
   #endResync(
@@ -684,9 +685,23 @@ export class Registration implements WatchRegistration, ResyncTarget {
     this.#statusChanged()
   }
 
+  /** The RESYNC that is owed carries their changes. As many may wait as may be queued; older ones are refused. */
+  #awaitResync(tickets: readonly Ticket[] | undefined): void {
+    if (tickets === undefined) return
+    this.#resyncTickets.push(...tickets)
+    const { queueLimit } = this.#options
+    const excess = this.#resyncTickets.splice(
+      0,
+      Math.max(0, this.#resyncTickets.length - queueLimit),
+    )
+    for (const ticket of excess) {
+      ticket.settle(new OverflowError(`${this.name}: writes waiting for a RESYNC`, queueLimit))
+    }
+  }
+
   /** The RESYNC that is owed carries the refused change. */
   #dropRetryIntoResync(): void {
-    this.#resyncTickets.push(...(this.#retry?.change.tickets ?? []))
+    this.#awaitResync(this.#retry?.change.tickets)
     this.#retry = undefined
   }
 

@@ -213,7 +213,10 @@ export class WatchLoop {
         ...io,
         signal: attempt.signal,
       })) {
-        if (attempt.signal.aborted) return
+        if (attempt.signal.aborted) {
+          if (batch.kind === 'changes') batch.receipt?.routed([])
+          return
+        }
         this.#idle?.poke()
         this.#step(batch)
         sinceTurn += weight(batch)
