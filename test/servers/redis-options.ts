@@ -17,12 +17,16 @@ export interface RedisOptions {
   readonly renameCommands?: Readonly<Record<string, string>>
   /** As `64mb`; no limit. */
   readonly maxmemory?: string
+  /** Makes it a node of a cluster that counts another node as failing after so long a silence. */
+  readonly clusterNodeTimeoutMs?: number
   /** Further lines of the configuration, also ones that override ours. */
   readonly config?: Readonly<Record<string, string | number>>
 }
 
 export interface RedisConfig extends RedisOptions {
   readonly port: number
+  /** For the other nodes of a cluster; 0 = none. */
+  readonly clusterPort: number
   readonly dataDir: string
   readonly adminPassword: string
   readonly certificates: RedisCertificates | undefined
@@ -30,6 +34,9 @@ export interface RedisConfig extends RedisOptions {
 
 /** The user that `cli` takes where a test brings its own users. */
 export const ADMIN = 'test-admin'
+
+/** What a node of a cluster knows of the cluster. */
+export const CLUSTER_FILE = 'nodes.conf'
 
 /** The text of redis.conf. */
 export function redisConfig(options: RedisConfig): string {
@@ -54,6 +61,16 @@ export function redisConfig(options: RedisConfig): string {
       `tls-ca-cert-file ${quoted(certificates.ca)}`,
       `tls-cert-file ${quoted(certificates.certificate)}`,
       `tls-key-file ${quoted(certificates.key)}`,
+    )
+  }
+  if (options.clusterPort !== 0) {
+    lines.push(
+      'cluster-enabled yes',
+      `cluster-config-file ${CLUSTER_FILE}`,
+      `cluster-port ${options.clusterPort}`,
+      `cluster-node-timeout ${options.clusterNodeTimeoutMs}`,
+      'cluster-replica-validity-factor 0',
+      'repl-diskless-sync-delay 0',
     )
   }
   if (options.users !== undefined) lines.push(`aclfile ${quoted(`${dataDir}/users.acl`)}`)

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { freePort } from '../support/free-port.ts'
 import { onTeardown } from '../support/teardown.ts'
@@ -8,7 +8,7 @@ import { tempDir } from '../support/temp-dir.ts'
 import { waitFor } from '../support/wait-for.ts'
 import { requireRedis } from './provision-redis.ts'
 import { makeCertificates } from './redis-certificates.ts'
-import { ADMIN, redisConfig, redisUsers } from './redis-options.ts'
+import { ADMIN, CLUSTER_FILE, redisConfig, redisUsers } from './redis-options.ts'
 import type { RedisConfig, RedisOptions } from './redis-options.ts'
 import { ServerProcess } from './server-process.ts'
 import type { Signal } from './server-process.ts'
@@ -22,6 +22,8 @@ export interface RedisServer {
   readonly url: string
   readonly host: string
   readonly port: number
+  /** Where a cluster's nodes talk to each other; 0 when it is none. */
+  readonly clusterPort: number
   /** Of the present process; it changes with `restart`. */
   readonly pid: number
   readonly running: boolean
@@ -41,7 +43,8 @@ export interface RedisServer {
   /** Ends the process; `restart` may follow. */
   stop(): Promise<void>
   /**
-   * Ends the process by SIGKILL if it still runs and starts another on the same port.
+   * Ends the process by SIGKILL if it still runs and starts another on the same port. A node of a cluster stays in it,
+   * with or without data.
    * @throws Error for `keepData: true` on a server that is not `persistent`
    */
   restart(options: { readonly keepData: boolean }): Promise<void>
@@ -60,7 +63,9 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
   const adminPassword = randomBytes(12).toString('hex')
   for (let attempt = 1; ; attempt++) {
     const port = await freePort()
-    const config: RedisConfig = { ...options, port, dataDir, adminPassword, certificates }
+    const clusterPort = options.clusterNodeTimeoutMs === undefined ? 0 : await freePort()
+    const own = { port, clusterPort, dataDir, adminPassword, certificates }
+    const config: RedisConfig = { ...options, ...own }
     const server = new OwnRedisServer(program, cli, join(folder, 'redis.conf'), config)
     try {
       await server.start()
@@ -97,6 +102,10 @@ class OwnRedisServer implements RedisServer {
 
   get port(): number {
     return this.#config.port
+  }
+
+  get clusterPort(): number {
+    return this.#config.clusterPort
   }
 
   get pid(): number {
@@ -184,7 +193,9 @@ class OwnRedisServer implements RedisServer {
       throw new Error('keepData needs a server that was started with persistent: true')
     }
     await this.stop()
-    if (!keepData) await rm(this.dataDir, { recursive: true, force: true })
+    for (const name of keepData ? [] : await readdir(this.dataDir)) {
+      if (name !== CLUSTER_FILE) await rm(join(this.dataDir, name), { recursive: true })
+    }
     await this.start()
   }
 

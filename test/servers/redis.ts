@@ -1,3 +1,7 @@
+export { requireRedis } from './provision-redis.ts'
+export type { RedisPrograms } from './provision-redis.ts'
+export { startRedisCluster } from './redis-cluster.ts'
+export type { RedisCluster, RedisClusterOptions } from './redis-cluster.ts'
+export type { RedisOptions } from './redis-options.ts'
 export { startRedis } from './redis-server.ts'
 export type { RedisServer } from './redis-server.ts'
-export type { RedisOptions } from './redis-options.ts'

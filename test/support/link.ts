@@ -70,11 +70,12 @@ export async function openLink(target: { host?: string; port: number }): Promise
     const link = new TcpLink(await freePort(), host, port)
     try {
       await link.restore()
-      onTeardown(() => link.close())
-      return link
     } catch (error) {
-      if (attempt === 5) throw error
+      if (attempt < 5) continue
+      throw error
     }
+    onTeardown(() => link.close())
+    return link
   }
 }
 
