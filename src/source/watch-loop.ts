@@ -165,7 +165,7 @@ export class WatchLoop {
         this.#values = this.#staged
         this.#staged = new LatestValues()
         this.#named = new Set()
-        this.#position = this.#resumable(event)
+        this.#position = positionOf(event)
         sink.listed(effect.reason)
         return
       case 'apply':
@@ -178,7 +178,7 @@ export class WatchLoop {
         this.#prune()
         return
       case 'advance':
-        this.#position = this.#resumable(event) ?? this.#position
+        this.#position = positionOf(event) ?? this.#position
         return
       case 'abandon':
         this.#abandon()
@@ -218,7 +218,7 @@ export class WatchLoop {
           return
         }
         this.#idle?.poke()
-        this.#step(batch)
+        this.#step(transport.capabilities.resumable ? batch : withoutPosition(batch))
         sinceTurn += weight(batch)
         if (sinceTurn >= CHANGES_PER_TURN) {
           sinceTurn = 0
@@ -275,7 +275,7 @@ export class WatchLoop {
       const effective = this.#effective(change, key)
       if (effective !== undefined) changes.push(effective)
     }
-    this.#handOver(changes, this.#resumable(batch), batch.receipt)
+    this.#handOver(changes, batch.position, batch.receipt)
   }
 
   /** The change with its previous value, or undefined when it is none (C5, W12). */
@@ -342,11 +342,17 @@ export class WatchLoop {
     const same = held !== undefined && sameBytes(pair.value, held.value)
     pair.revision = same ? held.revision : this.#options.revisions.next()
   }
+}
 
-  #resumable(event: WatchEvent): Position | undefined {
-    if (!this.#options.transport.capabilities.resumable) return undefined
-    return 'position' in event ? event.position : undefined
-  }
+function positionOf(event: WatchEvent): Position | undefined {
+  return 'position' in event ? event.position : undefined
+}
+
+/** Nobody goes on from a position of a transport that cannot. */
+function withoutPosition(batch: Batch): Batch {
+  if (!('position' in batch)) return batch
+  const { position: _position, ...rest } = batch
+  return rest
 }
 
 function weight(batch: Batch): number {
