@@ -5,24 +5,30 @@ import type { RegistrationStatus, TransportStatus } from './status.ts'
 /** How an event ended. */
 export type EventResult = 'acked' | 'refused' | 'timeout' | 'voided'
 
+/** What follows one event from its delivery to its end. */
+export interface Handling {
+  /** Runs a receiver inside the handling's context, so that its own spans become children; returns what it returns. */
+  within?<T>(receiver: () => T): T
+  /** Called once; `error` is the refusal's reason. */
+  end(result: EventResult, error?: unknown): void
+}
+
 /**
  * What the core tells telemetry. Every method is optional and must not throw; values come from closed sets or are
  * names of transports and registrations, never keys or prefixes.
  */
 export interface Instrumentation {
-  /** Wraps the handling of one event: called when it is delivered; the returned function when it has ended. */
+  /** Called when an event is delivered, before any receiver sees it. */
   handling?(event: {
     readonly transport: string
     readonly registration: string
     readonly kind: 'resync' | 'change'
     readonly reason?: ResyncReason
     readonly pairs?: number
-  }): (result: EventResult, error?: unknown) => void
-  /** Runs a receiver inside the handling's context, so that its own spans become children. */
-  within?<T>(receiver: () => T): T
+  }): Handling
   overflow?(event: { readonly transport: string; readonly registration: string }): void
   reconnect?(event: { readonly transport: string; readonly code: SyncErrorCode | 'OTHER' }): void
-  /** Changes handed over by a transport; `lagMs` between commit and dispatch where it is known. */
+  /** Changes handed over by a transport. */
   changes?(event: { readonly transport: string; readonly count: number }): void
   write?(event: {
     readonly transport: string

@@ -1,5 +1,5 @@
 import type { ResyncReason } from '../api/resync-event.ts'
-import type { EventResult } from '../api/instrumentation.ts'
+import type { EventResult, Handling } from '../api/instrumentation.ts'
 import type { PendingChange } from './delivery-queue.ts'
 import type { DeliveryHandle } from './events.ts'
 
@@ -18,7 +18,7 @@ export class OpenEvent implements DeliveryHandle {
   readonly deliveredAt: number
   /** Undefined while open. */
   result: EventResult | undefined
-  finish: ((result: EventResult, error?: unknown) => void) | undefined
+  handling: Handling | undefined
   #abort: AbortController | undefined
   #aborted = false
 
@@ -57,8 +57,8 @@ export class OpenEvent implements DeliveryHandle {
   /** Ends it; the receiver is told by the signal unless it answered itself. */
   end(result: EventResult, error?: unknown): void {
     this.result = result
-    this.finish?.(result, error)
-    this.finish = undefined
+    this.handling?.end(result, error)
+    this.handling = undefined
     if (result === 'timeout' || result === 'voided') this.abort()
   }
 

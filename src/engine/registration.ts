@@ -435,7 +435,7 @@ export class Registration implements WatchRegistration, ResyncTarget {
       outcome: 'open',
     }
     const open = new OpenEvent(this, undefined, reason, at)
-    open.finish = this.#host.instrumentation.handling?.({
+    open.handling = this.#host.instrumentation.handling?.({
       transport: this.#host.transportName,
       registration: this.name,
       kind: 'resync',
@@ -449,14 +449,11 @@ export class Registration implements WatchRegistration, ResyncTarget {
 
   #deliverChange(change: PendingChange): void {
     const open = new OpenEvent(this, change, undefined, 0)
-    const { handling } = this.#host.instrumentation
-    if (handling !== undefined) {
-      open.finish = this.#host.instrumentation.handling?.({
-        transport: this.#host.transportName,
-        registration: this.name,
-        kind: 'change',
-      })
-    }
+    open.handling = this.#host.instrumentation.handling?.({
+      transport: this.#host.transportName,
+      registration: this.name,
+      kind: 'change',
+    })
     const source = this.#host.transportName
     const { prev, next } = change
     this.#emit(open, this.#options.changeTimeoutMs, () =>
@@ -475,12 +472,12 @@ export class Registration implements WatchRegistration, ResyncTarget {
       return
     }
     const event = make()
-    const { within } = this.#host.instrumentation
+    const { handling } = open
     for (const receiver of wanted) {
       if (this.#closed) return
       try {
-        if (within === undefined) receiver.next(event)
-        else this.#host.instrumentation.within?.(() => receiver.next(event))
+        if (handling?.within === undefined) receiver.next(event)
+        else handling.within(() => receiver.next(event))
       } catch (error) {
         open.done(error ?? new Error('thrown without a reason'))
       }
