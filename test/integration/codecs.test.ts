@@ -135,7 +135,7 @@ function googleProtobuf(): Kind {
 function protobufEs(): Kind {
   const schema = schemaOf('examples.Interface')
   const type: Codec<Shape> = codec({
-    encode: (value: Shape) => toBinary(schema, create(schema, value as object)),
+    encode: (value: Shape) => toBinary(schema, create(schema, { ...value })),
     decode: (bytes) => fromBinary(schema, bytes) as unknown as Shape,
   })
   return {
