@@ -36,6 +36,9 @@ const PUT_CHECKS = {
   ifAbsent: isBoolean,
 } satisfies Record<string, OptionCheck>
 
+const PUT_WAIT_CHECKS = { ...WAIT_CHECKS, ...PUT_CHECKS }
+const DELETE_CHECKS = { ...WAIT_CHECKS, prefix: isBoolean, ifVersion: isString }
+
 /** Checks what is to be written at the door and passes it to the transport. */
 export class Writer {
   readonly #transport: Transport
@@ -57,14 +60,14 @@ export class Writer {
   }
 
   async put(key: string, message: Message, options: PutOptions = {}): Promise<PutResult> {
-    checkOptions<PutOptions>(options, { ...WAIT_CHECKS, ...PUT_CHECKS })
+    checkOptions<PutOptions>(options, PUT_WAIT_CHECKS)
     const result = await this.#commit([this.#putOp(key, message, options)], options)
     const version = result.versions[0] ?? ''
     return result.receivers === undefined ? { version } : { version, receivers: result.receivers }
   }
 
   async delete(key: string, options: DelOptions = {}): Promise<DeleteResult> {
-    checkOptions<DelOptions>(options, { ...WAIT_CHECKS, prefix: isBoolean, ifVersion: isString })
+    checkOptions<DelOptions>(options, DELETE_CHECKS)
     const result = await this.#commit([this.#deleteOp(key, options)], options)
     return {
       ...(result.deleted === undefined ? {} : { deleted: result.deleted }),
