@@ -47,6 +47,8 @@ export interface RegistrationHost {
     prefixes: readonly string[],
     checkpoint: Checkpoint,
   ): { readonly prefix: string; readonly feed: Feed }[] | undefined
+  /** A share in a shared feed that stands where this one does, or undefined. */
+  joinTwin(registration: Registration, prefix: string, feed: Feed): Feed | undefined
   /** Changes under the prefix come from now on. */
   route(registration: Registration, prefix: string, feed: Feed): void
   leave(registration: Registration, prefix: string, feed: Feed): void
@@ -241,6 +243,11 @@ export class Engine implements Sync, RegistrationHost {
     this.#source.share(feed)
     this.#router(feed).join(registration)
     return feed
+  }
+
+  joinTwin(registration: Registration, prefix: string, feed: Feed): Feed | undefined {
+    const twin = this.#source.twin(feed, prefix)
+    return twin === undefined ? undefined : this.rejoin(registration, twin)
   }
 
   resume(

@@ -45,6 +45,8 @@ interface Receiver {
 interface Route {
   readonly prefix: string
   readonly feed: Feed
+  /** The feed goes on from a checkpoint. */
+  readonly own: boolean
 }
 
 /**
@@ -77,6 +79,8 @@ export class Registration implements WatchRegistration, ResyncTarget {
   /** The queue goes on exactly where the last delivered event ended. */
   #tracking = false
   #resuming = false
+  /** On feeds of its own, since it came from a checkpoint. */
+  #catchingUp = false
   #open: OpenEvent | undefined
   #retry: { readonly change: PendingChange; readonly attempt: number } | undefined
   #attempts = 0
@@ -118,7 +122,7 @@ export class Registration implements WatchRegistration, ResyncTarget {
       options.resume === undefined ? undefined : host.resume(this, this.#prefixes, options.resume)
     this.#resuming = resumed !== undefined
     if (resumed === undefined) this.#nextRoutes = this.#join(this.#prefixes)
-    else this.#routes = resumed
+    else this.#routes = resumed.map((route) => ({ ...route, own: true }))
     // Before the first RESYNC nothing is queued, but a write may already wait for the RESYNC that carries it.
     this.#route(this.#nextRoutes ?? this.#routes)
     this.#status$ = new BehaviorSubject(this.status)
@@ -335,7 +339,9 @@ export class Registration implements WatchRegistration, ResyncTarget {
       this.#resuming = false
       this.#blocked = false
       this.#tracking = true
+      this.#catchingUp = true
     }
+    this.#changeOver()
     this.#startup()
     this.#host.gate.changed(this)
     this.#statusChanged()
@@ -522,6 +528,7 @@ export class Registration implements WatchRegistration, ResyncTarget {
     this.#streak = 0
     if (event.kind === 'change') {
       event.end('acked')
+      this.#changeOver()
       return
     }
     if (this.#tracking) this.#blocked = false
@@ -632,6 +639,7 @@ export class Registration implements WatchRegistration, ResyncTarget {
   /** The first RESYNC, once everything is listed. */
   #startup(): void {
     if (this.#closed || this.#lastResync !== undefined || this.#resuming) return
+    if (!this.#blocked) return // a checkpoint stands for it
     if (this.#owed.length > 0 || !this.sourceLive) return
     this.#owe('startup', 'source')
   }
@@ -733,7 +741,11 @@ export class Registration implements WatchRegistration, ResyncTarget {
   // ---- prefixes
 
   #join(prefixes: readonly string[]): Route[] {
-    return coverOf(prefixes).map((prefix) => ({ prefix, feed: this.#host.join(this, prefix) }))
+    return coverOf(prefixes).map((prefix) => ({
+      prefix,
+      feed: this.#host.join(this, prefix),
+      own: false,
+    }))
   }
 
   /** New routes for the present prefixes; they take effect with the next RESYNC. */
@@ -748,6 +760,7 @@ export class Registration implements WatchRegistration, ResyncTarget {
     const next = this.#nextRoutes
     if (next === undefined) return
     this.#nextRoutes = undefined
+    this.#catchingUp = false
     this.#leave(this.#routes)
     this.#routes = next
     this.#route(next)
@@ -761,7 +774,9 @@ export class Registration implements WatchRegistration, ResyncTarget {
     const narrowed = (routes: readonly Route[]): Route[] =>
       cover.flatMap((prefix) => {
         const route = routes.find((candidate) => prefix.startsWith(candidate.prefix))
-        return route === undefined ? [] : [{ prefix, feed: this.#host.rejoin(this, route.feed) }]
+        return route === undefined
+          ? []
+          : [{ ...route, prefix, feed: this.#host.rejoin(this, route.feed) }]
       })
     const before = [...this.#routes, ...(this.#nextRoutes ?? [])]
     this.#routes = narrowed(this.#routes)
@@ -778,6 +793,20 @@ export class Registration implements WatchRegistration, ResyncTarget {
 
   #route(routes: readonly Route[]): void {
     for (const route of routes) this.#host.route(this, route.prefix, route.feed)
+  }
+
+  /** Leaves a feed of its own for a shared one as soon as both stand at the same position. */
+  #changeOver(): void {
+    if (!this.#catchingUp || this.#open !== undefined || this.#retry !== undefined) return
+    if (this.#queue.size > 0) return // its changes belong to the feed that told them
+    this.#routes = this.#routes.map((route) => {
+      const twin = route.own ? this.#host.joinTwin(this, route.prefix, route.feed) : undefined
+      if (twin === undefined) return route
+      this.#host.route(this, route.prefix, twin)
+      this.#leave([route])
+      return { prefix: route.prefix, feed: twin, own: false }
+    })
+    this.#catchingUp = this.#routes.some((route) => route.own)
   }
 
   #leave(routes: readonly Route[]): void {

@@ -126,12 +126,21 @@ export class Source {
   resume(prefixes: readonly string[], position: Position, pairs: readonly RawPair[]): Feed {
     const feed = new SharedFeed()
     feed.users = prefixes.length
-    // Not offered to others: it lies behind.
+    // It lies behind: others may join when it has caught up.
     feed.prefixes.push(...prefixes)
     this.#feeds.add(feed)
     this.#create(feed, { position, pairs })
     nextTask(() => feed.loop?.start())
     return feed
+  }
+
+  /** Another feed for the prefix that stands exactly where this one does: its user may change over to it. */
+  twin(feed: Feed, prefix: string): Feed | undefined {
+    for (const other of this.#feeds) {
+      if (other === feed || !other.live || !other.wanted.covers(prefix)) continue
+      if (feed.position !== undefined && other.position === feed.position) return other
+    }
+    return undefined
   }
 
   /** One more user of a feed. */
@@ -182,6 +191,7 @@ export class Source {
         changed: (changes, before, _after, receipt) => sink.changed(feed, changes, before, receipt),
         status: (live) => {
           this.#wasLive ||= live
+          if (live) this.#offer(feed)
           sink.status(feed)
         },
         lost: (error) => {
@@ -191,6 +201,14 @@ export class Source {
         },
       },
     })
+  }
+
+  /** A feed that was resumed has caught up: it serves others too, unless a shared one does. */
+  #offer(feed: SharedFeed): void {
+    for (const prefix of feed.prefixes) {
+      const served = [...this.#feeds].some((known) => known.wanted.covers(prefix))
+      if (!served) feed.wanted.set(prefix, true)
+    }
   }
 
   #state(): TransportState {
