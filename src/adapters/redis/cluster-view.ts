@@ -64,8 +64,7 @@ export function parseClusterView(
     const ranges = claims.filter((claim) => !claim.startsWith('[')).map(parseRange)
     if (!isPrimary(flags, ranges)) continue
     const announced = preferred.get(id) ?? splitAddress(address.split('@', 1)[0] ?? '', host)
-    const endpoint = natMap.get(endpointName(announced)) ?? announced
-    primaries.push({ id, endpoint, slots: ranges, epoch: Number(epoch) })
+    primaries.push({ id, endpoint: mapped(natMap, announced), slots: ranges, epoch: Number(epoch) })
   }
   return { primaries, self, moving }
 }
@@ -76,8 +75,22 @@ export function splitAddress(address: string, host: string): Endpoint {
   return { host: address.slice(0, colon) || host, port: Number(address.slice(colon + 1)) }
 }
 
+/** Where the node that an answer names as `host:port` is reached from here. */
+export function reached(
+  settings: Pick<RedisSettings, 'natMap'>,
+  address: string,
+  host: string,
+): Endpoint {
+  return mapped(settings.natMap, splitAddress(address, host))
+}
+
+function mapped(natMap: ReadonlyMap<string, Endpoint>, announced: Endpoint): Endpoint {
+  return natMap.get(endpointName(announced)) ?? announced
+}
+
 function isPrimary(flags: readonly string[], slots: readonly SlotRange[]): boolean {
-  if (!flags.includes('master') || flags.includes('handshake') || flags.includes('noaddr')) return false
+  if (!flags.includes('master') || flags.includes('handshake') || flags.includes('noaddr'))
+    return false
   // A failed one that still has slots is missed; one without has been replaced.
   return slots.length > 0 || !flags.includes('fail')
 }

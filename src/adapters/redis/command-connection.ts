@@ -1,4 +1,4 @@
-import { TransportUnavailableError } from '../../api/errors.ts'
+import { ClosedError, TransportUnavailableError } from '../../api/errors.ts'
 import type { SyncError } from '../../api/errors.ts'
 import { backoffMs } from '../../kit/backoff.ts'
 import { abortable } from './abortable.ts'
@@ -53,14 +53,17 @@ export class CommandConnection {
     return abortable(this.#dialling, signal)
   }
 
-  /** The server did what it was asked: the next failure is a first one. */
-  answered(): void {
+  /** Runs a command on the connection; once it is answered the next failure is a first one again. */
+  async run<T>(command: (connection: Connection) => Promise<T>, signal: AbortSignal): Promise<T> {
+    const connection = await this.get(signal)
+    const answer = await command(connection)
     this.#failures = 0
+    return answer
   }
 
   async close(): Promise<void> {
     this.#backOff?.stop()
-    this.#closing.abort()
+    this.#closing.abort(new ClosedError(this.#settings.name))
     await this.#dialling?.catch(() => {})
     await this.#connection?.close(FAREWELL_MS)
   }
@@ -85,11 +88,18 @@ export class CommandConnection {
     const { clock, logger, random } = this.#io
     const waitMs = backoffMs(this.#failures++, random, BACKOFF)
     const server = endpointName(this.endpoint)
-    logger.warn({ transport: this.#settings.name, server, err: cause, waitMs }, 'no connection for commands')
+    logger.warn(
+      { transport: this.#settings.name, server, err: cause, waitMs },
+      'no connection for commands',
+    )
     // The kind of trouble stays visible: a refused password is no weather.
     this.#refusal =
       cause instanceof TransportUnavailableError
-        ? new TransportUnavailableError(this.#settings.name, `${server} cannot be reached at present`, { cause })
+        ? new TransportUnavailableError(
+            this.#settings.name,
+            `${server} cannot be reached at present`,
+            { cause },
+          )
         : cause
     this.#backOff = clock.after(waitMs, () => {
       this.#refusal = undefined

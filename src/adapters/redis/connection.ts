@@ -1,4 +1,4 @@
-import { Redis } from 'ioredis'
+import type { Redis } from 'ioredis'
 import type { Timer } from '../../api/clock.ts'
 import { TransportUnavailableError } from '../../api/errors.ts'
 import type { SyncError } from '../../api/errors.ts'
@@ -38,7 +38,13 @@ export class Connection {
   #quiet = 0
   #bytesSeen = 0
 
-  constructor(client: Redis, endpoint: Endpoint, settings: RedisSettings, io: Ambient, silenceMs: number) {
+  constructor(
+    client: Redis,
+    endpoint: Endpoint,
+    settings: RedisSettings,
+    io: Ambient,
+    silenceMs: number,
+  ) {
     this.endpoint = endpoint
     this.#transport = settings.name
     this.#client = client
@@ -162,7 +168,9 @@ export class Connection {
   #lostError(outcome: 'not-applied' | 'unknown'): SyncError {
     const at = endpointName(this.endpoint)
     if (this.#cause !== undefined) return translate(this.#transport, this.#cause, outcome)
-    return new TransportUnavailableError(this.#transport, `the connection to ${at} is lost`, { outcome })
+    return new TransportUnavailableError(this.#transport, `the connection to ${at} is lost`, {
+      outcome,
+    })
   }
 
   async #await<T>(send: () => Promise<T>): Promise<T> {

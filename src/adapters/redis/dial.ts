@@ -10,7 +10,11 @@ import { endpointName } from './redis-url.ts'
 import type { Endpoint } from './redis-url.ts'
 
 /** Opens a connection that keeps silent for at most `silenceMs` while it owes an answer. */
-export type Dial = (endpoint: Endpoint, silenceMs: number, signal: AbortSignal) => Promise<Connection>
+export type Dial = (
+  endpoint: Endpoint,
+  silenceMs: number,
+  signal: AbortSignal,
+) => Promise<Connection>
 
 /**
  * Dials with the settings' user, password and database.
@@ -46,7 +50,10 @@ export function dialer(settings: RedisSettings, io: Ambient): Dial {
   }
 }
 
-function driverOptions(settings: RedisSettings, endpoint: Endpoint): DriverOptions {
+function driverOptions(
+  settings: RedisSettings,
+  endpoint: Endpoint,
+): Omit<DriverOptions, 'replyMapping'> {
   return {
     host: endpoint.host,
     port: endpoint.port,
@@ -89,7 +96,10 @@ async function connect(
     } catch (error) {
       // A server without passwords; if it wants another login, the next command says so.
       if (replyCode(error) !== 'ERR') throw error
-      io.logger.warn({ transport: settings.name }, 'the server does not take a password; going on without')
+      io.logger.warn(
+        { transport: settings.name },
+        'the server does not take a password; going on without',
+      )
     }
   }
   const [, selected] = await connection.pipeline([

@@ -4,10 +4,9 @@ import {
   describeError,
   isSyncError,
   PayloadTooLargeError,
-  SyncError,
   TransportUnavailableError,
 } from '../../api/errors.ts'
-import type { WriteOutcome } from '../../api/errors.ts'
+import type { SyncError, WriteOutcome } from '../../api/errors.ts'
 
 /** The server's own word that a command failed: the first word of a RESP error, such as WRONGTYPE; undefined for others. */
 export function replyCode(error: unknown): string | undefined {

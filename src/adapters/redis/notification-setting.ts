@@ -14,17 +14,17 @@ const ALL_CLASSES = 'g$lshztxed'
  * What has to be on: a string is changed or lost by commands on strings ($), of any key (g), by expiry (x), eviction
  * (e), and by the commands that store a list (l), set (s) or sorted set (z) over it.
  */
-const NEEDED = 'K$gxelsz'
+const NEEDED: readonly string[] = ['K', '$', 'g', 'x', 'e', 'l', 's', 'z']
 
 /** True when a server with these flags announces all that can happen to a string. */
 export function announcesAll(flags: string): boolean {
   const on = flags.includes('A') ? flags + ALL_CLASSES : flags
-  return [...NEEDED].every((flag) => on.includes(flag))
+  return NEEDED.every((flag) => on.includes(flag))
 }
 
 /** The flags to set: what others have set stays. */
 export function withAll(flags: string): string {
-  return [...new Set(flags + WANTED)].join('')
+  return [...new Set([...flags.split(''), ...WANTED.split('')])].join('')
 }
 
 /**

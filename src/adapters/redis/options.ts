@@ -159,18 +159,15 @@ export function readOptions(options: RedisOptions): RedisSettings {
   }
 }
 
-type Server = Pick<
-  RedisSettings,
-  'endpoints' | 'cluster' | 'db' | 'username' | 'password' | 'tls'
->
+type Server = Pick<RedisSettings, 'endpoints' | 'cluster' | 'db' | 'username' | 'password' | 'tls'>
 
 function readServer(options: RedisOptions, connection: RedisConnectionOptions): Server {
   if (options.url !== undefined && options.urls !== undefined) {
     throw new InvalidOptionError('urls', 'contradicts url')
   }
-  const urls =
-    options.urls?.map((url, i) => parseRedisUrl(url, `urls[${i}]`)) ??
-    [parseRedisUrl(options.url ?? DEFAULT_URL, 'url')]
+  const urls = options.urls?.map((url, i) => parseRedisUrl(url, `urls[${i}]`)) ?? [
+    parseRedisUrl(options.url ?? DEFAULT_URL, 'url'),
+  ]
   const cluster = urls.length > 1 || urls.some((url) => url.cluster)
   if (cluster && options.cluster === false) {
     throw new InvalidOptionError('cluster', 'is false, but the URLs name a cluster')

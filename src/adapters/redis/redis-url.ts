@@ -17,7 +17,8 @@ export interface RedisUrl {
 }
 
 const DEFAULT_PORT = 6379
-const SHAPE = /^(?<scheme>rediss?(?:\+cluster)?):\/\/(?:(?<login>[^/?#]*)@)?(?<hosts>[^/?#@]+)(?:\/(?<db>\d*))?$/u
+const SHAPE =
+  /^(?<scheme>rediss?(?:\+cluster)?):\/\/(?:(?<login>[^/?#]*)@)?(?<hosts>[^/?#@]+)(?:\/(?<db>\d*))?$/u
 const HOST = /^(?<host>\[[\da-fA-F:.]+\]|[^\s:[\]]+)(?::(?<port>\d{1,5}))?$/u
 
 /**

@@ -9,9 +9,7 @@ export class SlotMap {
   readonly settled: boolean
   /** Some slot is on its way between two nodes. */
   readonly moving: boolean
-  /** Differs when a primary came, went, or changed its address. */
-  readonly primariesDigest: string
-  /** Differs also when a slot changed its owner, or began or ended to move. */
+  /** Differs when a primary came or went, a slot changed its owner, or began or ended to move. */
   readonly digest: string
   readonly #owners: readonly (string | undefined)[]
 
@@ -25,12 +23,13 @@ export class SlotMap {
     )
     this.primaries = new Map(primaries.map((primary) => [primary.id, primary]))
     this.#owners = ownersBy(claims)
-    this.settled = ownersBy(known).every((id, slot) => id === undefined || this.#owners[slot] !== undefined)
+    this.settled = ownersBy(known).every(
+      (id, slot) => id === undefined || this.#owners[slot] !== undefined,
+    )
     this.moving = moving.length > 0
-    this.primariesDigest = JSON.stringify(primaries.map(({ id, endpoint }) => [id, endpoint]))
     this.digest = JSON.stringify([
-      this.primariesDigest,
-      claims.map(({ id, slots }) => [id, slots]).sort(),
+      primaries.map(({ id }) => id),
+      claims.map(({ id, slots }) => JSON.stringify([id, slots])).sort(),
       [...moving].sort(),
     ])
   }
@@ -45,7 +44,11 @@ export class SlotMap {
     const known = views.flatMap((view) => view.primaries)
     const own = views.flatMap((view) => view.primaries.filter(({ id }) => id === view.self))
     // What a node says of itself goes before what others say of it.
-    return new SlotMap([...known, ...own], own, views.flatMap((view) => view.moving))
+    return new SlotMap(
+      [...known, ...own],
+      own,
+      views.flatMap((view) => view.moving),
+    )
   }
 
   /** The id of the primary that owns the key's slot; undefined where nobody claims it. */

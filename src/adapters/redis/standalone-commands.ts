@@ -1,0 +1,50 @@
+import { CommandConnection } from './command-connection.ts'
+import type { Commands, Primaries, WriteProgress } from './commands.ts'
+import type { Ambient, CommandLine, Reply } from './connection.ts'
+import type { Dial } from './dial.ts'
+import { readTogether } from './key-reader.ts'
+import type { RedisSettings } from './options.ts'
+import type { Endpoint } from './redis-url.ts'
+
+/** One server. */
+export class StandaloneCommands implements Commands {
+  readonly #settings: RedisSettings
+  readonly #server: CommandConnection
+
+  constructor(settings: RedisSettings, dial: Dial, io: Ambient) {
+    this.#settings = settings
+    this.#server = new CommandConnection(settings.endpoints[0] as Endpoint, settings, dial, io)
+  }
+
+  send(
+    _keys: readonly string[],
+    command: CommandLine,
+    signal: AbortSignal,
+    progress?: WriteProgress,
+  ): Promise<Reply> {
+    return this.#server.run((connection) => {
+      if (progress !== undefined) progress.sent = true
+      return connection.call(...command)
+    }, signal)
+  }
+
+  async get(keys: readonly string[], signal: AbortSignal): Promise<readonly (Buffer | null)[]> {
+    const { scanCount } = this.#settings
+    const values: (Buffer | null)[] = []
+    for (let start = 0; start < keys.length; start += scanCount) {
+      const some = keys.slice(start, start + scanCount)
+      // oxlint-disable-next-line no-await-in-loop -- bounded memory on the server, one after the other
+      values.push(...(await this.#server.run((connection) => connection.mget(some), signal)))
+    }
+    return values
+  }
+
+  async primaries(signal: AbortSignal): Promise<Primaries> {
+    const connection = await this.#server.get(signal)
+    return { connections: new Map([['', connection]]), slots: undefined, read: readTogether }
+  }
+
+  close(): Promise<void> {
+    return this.#server.close()
+  }
+}
