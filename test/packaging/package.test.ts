@@ -20,6 +20,8 @@ const entries = Object.keys(manifest.exports)
 const DRIVERS = [
   { driver: 'lmdb', entry: `${manifest.name}/lmdb` },
   { driver: 'ioredis', entry: `${manifest.name}/redis` },
+  { driver: 'prom-client', entry: `${manifest.name}/telemetry` },
+  { driver: '@opentelemetry/api', entry: `${manifest.name}/telemetry` },
 ]
 
 let tarball: string

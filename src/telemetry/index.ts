@@ -1,0 +1,5 @@
+export { instrumentations } from './combine.ts'
+export { metrics } from './metrics.ts'
+export type { MetricsOptions } from './metrics.ts'
+export { tracing } from './tracing.ts'
+export type { TracingOptions } from './tracing.ts'
