@@ -5,6 +5,12 @@ const shared = {
   moduleFileExtensions: ['ts', 'mjs', 'js', 'json'],
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/.cache/'],
   injectGlobals: false,
+  // The examples import what users import; tsconfig.json has the same for the compiler and tsx.
+  moduleNameMapper: {
+    '^rx-datasync$': '<rootDir>/src/index.ts',
+    '^rx-datasync/(lmdb|redis)$': '<rootDir>/src/adapters/$1/index.ts',
+    '^rx-datasync/(telemetry|testing)$': '<rootDir>/src/$1/index.ts',
+  },
   transform: {
     '\\.ts$': [
       '@swc/jest',
