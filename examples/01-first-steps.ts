@@ -5,13 +5,13 @@ import { Agent, memory, raw } from 'rx-datasync'
 const text = (value: string) => raw(new TextEncoder().encode(value))
 const agent = new Agent({ transport: memory() })
 
-agent.watch('lamps', '/lamps/').handle({
-  resync: ({ values }) => console.log('RESYNC', [...values.get('/lamps/')!].map(({ key }) => key)),
+agent.watch('lamps', '/lamp/').handle({
+  resync: ({ values }) => console.log('RESYNC', [...values.get('/lamp/')!].map(({ key }) => key)),
   change: ({ changeType, key }) => console.log('CHANGE', changeType, key),
 })
 
-await agent.put('/lamps/kitchen', text('on'))
+await agent.put('/lamp/kitchen', text('on'))
 await agent.start()
-await agent.put('/lamps/hall', text('on'))
-await agent.delete('/lamps/kitchen', { waitFor: 'applied' })
+await agent.put('/lamp/hall', text('on'))
+await agent.delete('/lamp/kitchen', { waitFor: 'applied' })
 await agent.close()
