@@ -179,6 +179,13 @@ export class Agent implements Sync, AsyncDisposable {
     return { status: this.#healthStatus(live), transports, registrations }
   }
 
+  /** Pairs received so far by lists that are not complete. */
+  get listing(): number {
+    let pairs = 0
+    for (const engine of this.#engines.values()) pairs += engine.listing
+    return pairs
+  }
+
   /** Plugins in reverse order, then registrations and transports; the process can exit afterwards (C11). Idempotent. */
   close(): Promise<void> {
     this.#closed ??= this.#close()
