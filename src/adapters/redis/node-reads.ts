@@ -83,7 +83,8 @@ export class NodeReads {
 
   /** Sends what may be under way: pages, and changed keys if `changes`. Nothing waits for a consumer but two pages. */
   send(changes: boolean): void {
-    while (this.#sendPage()) continue
+    this.#sendPages()
+    this.#sendScan()
     if (changes && this.dirty.size > 0 && this.#count('changes') === 0) this.#sendChanges()
   }
 
@@ -102,24 +103,28 @@ export class NodeReads {
     return this.#underWay.filter(({ of }) => kinds.includes(of)).length
   }
 
-  #sendPage(): boolean {
-    const scanning = this.#underWay.some(({ of, landed }) => of === 'scan' && landed === undefined)
+  /** Small pages, of a prefix that few keys have, are read together. */
+  #sendPages(): void {
     const size = this.#size.keys
-    const last = this.#cursor === undefined && !scanning
-    // Small pages, of a prefix that few keys have, are read together.
-    if (this.#listed.length >= size || (last && this.#listed.length > 0)) {
-      if (this.#count('page') >= PAGES_AHEAD) return false
+    const enough = this.#cursor === undefined && !this.#scanning ? 1 : Math.ceil(size / 2)
+    while (this.#listed.length >= enough && this.#count('page') < PAGES_AHEAD) {
       this.#sendRead('page', this.#listed.splice(0, size))
-      return true
     }
-    if (scanning || this.#cursor === undefined) return false
+  }
+
+  /** The next keys are looked up while values are read. */
+  #sendScan(): void {
+    if (this.#cursor === undefined || this.#scanning || this.#listed.length >= this.#size.keys) return
     const { pattern, scanCount } = this.#context
     const page = scanPage(this.#connection, this.#cursor, pattern, scanCount)
     this.#track(
       'scan',
       page.then((answer) => this.#scanned(answer)),
     )
-    return true
+  }
+
+  get #scanning(): boolean {
+    return this.#underWay.some(({ of, landed }) => of === 'scan' && landed === undefined)
   }
 
   #scanned({ cursor, keys }: ScanPage): undefined {

@@ -64,7 +64,8 @@ export function text(reply: Reply | undefined): string {
   return Buffer.isBuffer(reply) ? reply.toString() : String(reply ?? '')
 }
 
-function parseInfo(info: string): Map<string, string> {
+/** The fields of an answer to INFO or CLUSTER INFO. */
+export function parseInfo(info: string): Map<string, string> {
   const fields = new Map<string, string>()
   for (const line of info.split('\r\n')) {
     const colon = line.indexOf(':')
