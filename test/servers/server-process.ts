@@ -1,15 +1,13 @@
-import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
-import { existsSync } from 'node:fs'
-import { runInThisContext } from 'node:vm'
+import { guardedSpawn } from '../support/guarded-spawn.ts'
+import type { Signal } from '../support/guarded-spawn.ts'
 
-export type Signal = 'SIGKILL' | 'SIGTERM' | 'SIGINT' | 'SIGSTOP' | 'SIGCONT'
+export type { Signal } from '../support/guarded-spawn.ts'
 
 const ENDING: ReadonlySet<Signal> = new Set<Signal>(['SIGKILL', 'SIGTERM', 'SIGINT'])
-const SETPRIV = '/usr/bin/setpriv'
 const OUTPUT_CHARACTERS = 16_384
 
-/** A started program that dies with this process, on Linux also when that gets SIGKILL. */
+/** A started program that dies with this process. */
 export class ServerProcess {
   readonly #child: ChildProcess
   /** Resolves when the program has ended and its output is read. */
@@ -18,20 +16,15 @@ export class ServerProcess {
   #running = true
 
   constructor(command: string, args: readonly string[], options: { cwd: string }) {
-    const byKernel = process.platform === 'linux' && existsSync(SETPRIV)
-    this.#child = byKernel
-      ? spawn(SETPRIV, ['--pdeathsig', 'KILL', '--', command, ...args], options)
-      : spawn(command, args, options)
+    this.#child = guardedSpawn(command, args, options)
     const keep = (text: string): void => {
       this.#output = (this.#output + text).slice(-OUTPUT_CHARACTERS)
     }
     this.#child.stdout?.setEncoding('utf8').on('data', keep)
     this.#child.stderr?.setEncoding('utf8').on('data', keep)
-    const unguard = byKernel ? () => {} : killAtExit(this.#child)
     this.exited = new Promise((resolve) => {
       const end = (): void => {
         this.#running = false
-        unguard()
         resolve()
       }
       this.#child.once('close', end)
@@ -60,17 +53,5 @@ export class ServerProcess {
     if (!this.#running) return
     this.#child.kill(signal)
     if (ENDING.has(signal)) await this.exited
-  }
-}
-
-function killAtExit(child: ChildProcess): () => void {
-  // Jest gives tests a copy of `process` whose events never fire.
-  const realProcess = runInThisContext('process') as NodeJS.Process
-  const onExit = (): void => {
-    child.kill('SIGKILL')
-  }
-  realProcess.once('exit', onExit)
-  return () => {
-    realProcess.removeListener('exit', onExit)
   }
 }
