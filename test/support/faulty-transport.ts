@@ -108,7 +108,8 @@ export class FaultyTransport implements Transport {
           listing = true
           listed = 0
         }
-        if (listing && this.#listFailsAfter !== undefined && listed >= this.#listFailsAfter) {
+        const inList = listing && batch.kind !== 'reset'
+        if (inList && this.#listFailsAfter !== undefined && listed >= this.#listFailsAfter) {
           this.#listFailsAfter = undefined
           throw this.#unavailable('the link was cut in the list')
         }

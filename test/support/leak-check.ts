@@ -19,11 +19,17 @@ export function activeResources(): ReadonlyMap<string, number> {
   return counts
 }
 
-/** Remembers what is open now. Timers that do not keep the process alive are not seen. */
-export function leakCheck(): {
+/** Turns of the event loop in which what is being closed may go. */
+const TURNS = 10
+
+export interface LeakCheck {
   /** Waits until no more of any kind is open than at the start. @throws Error naming what is left */
   expectNoLeaks(timeoutMs?: number): Promise<void>
-} {
+}
+
+/** Remembers what is open now. Timers that do not keep the process alive are not seen. */
+export async function leakCheck(): Promise<LeakCheck> {
+  for (let turn = 0; turn < TURNS; turn++) await new Promise((resolve) => setImmediate(resolve))
   const before = activeResources()
   const leaks = (): string[] => {
     const left: string[] = []
