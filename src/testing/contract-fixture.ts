@@ -1,0 +1,33 @@
+import type { Transport } from '../api/transport.ts'
+import type { FakeClock } from './fake-clock.ts'
+
+/** Another program that writes to the same store. */
+export interface ExternalWriter {
+  put(key: string, value: Uint8Array): Promise<unknown>
+  delete(key: string): Promise<unknown>
+}
+
+/** One store, empty under `prefix`, for one test. */
+export interface ContractFixture {
+  /**
+   * A fresh instance on the fixture's store, not yet open; the suite opens and closes it. Where a store takes one opener at
+   * a time, the one before is closed first.
+   */
+  transport(): Transport
+  /** Unique: the test writes under it only. */
+  readonly prefix: string
+  /** When the store's TTL goes by the clock of the agent that writes. */
+  readonly clock?: FakeClock
+  /** For stores that other programs write to. */
+  readonly external?: ExternalWriter
+  /** Called once, at the end of the test, failed or not. */
+  dispose(): Promise<void>
+}
+
+/** One adapter for {@link contractSuite}. */
+export interface ContractOptions {
+  /** Stands in the titles. */
+  readonly name: string
+  /** Called at the beginning of every test. */
+  readonly createFixture: () => Promise<ContractFixture>
+}

@@ -1,0 +1,93 @@
+import { TransportUnavailableError } from '../api/errors.ts'
+import type {
+  Batch,
+  Capabilities,
+  CommitOptions,
+  CommitResult,
+  Io,
+  Op,
+  Position,
+  RawPair,
+  Transport,
+} from '../api/transport.ts'
+
+/** A transport whose open streams a test can break, as a lost link does; reads and writes pass. */
+export class Interruptible implements Transport {
+  readonly name: string
+  readonly capabilities: Capabilities
+  readonly livenessMs: number
+  readonly #inner: Transport
+  readonly #streams = new Set<AbortController>()
+  #forget: 'reconnected' | 'compacted' | undefined
+  #held: Promise<void> | undefined
+  /** Streams that were asked for. */
+  streams = 0
+
+  constructor(inner: Transport) {
+    this.#inner = inner
+    this.name = inner.name
+    this.capabilities = inner.capabilities
+    this.livenessMs = inner.livenessMs
+  }
+
+  /** Breaks every open stream. With a reason, the streams that follow begin with a reset and list again. */
+  cut(forget?: 'reconnected' | 'compacted'): void {
+    this.#forget = forget
+    for (const stream of this.#streams) stream.abort()
+  }
+
+  /** Streams that are asked for from now on wait until the returned function is called. */
+  hold(): () => void {
+    let release!: () => void
+    this.#held = new Promise((resolve) => {
+      release = resolve
+    })
+    return () => {
+      this.#held = undefined
+      release()
+    }
+  }
+
+  open(io: Io): Promise<void> {
+    return this.#inner.open(io)
+  }
+
+  async *stream(
+    prefixes: readonly string[],
+    from: Position | undefined,
+    io: Io,
+  ): AsyncGenerator<Batch> {
+    this.streams++
+    const cut = new AbortController()
+    this.#streams.add(cut)
+    try {
+      await this.#held
+      const forget = from === undefined ? undefined : this.#forget
+      if (forget !== undefined) yield { kind: 'reset', reason: forget }
+      const signal = AbortSignal.any([io.signal, cut.signal])
+      yield* this.#inner.stream(prefixes, forget === undefined ? from : undefined, {
+        ...io,
+        signal,
+      })
+      throw new TransportUnavailableError(this.name, 'the link was cut')
+    } finally {
+      this.#streams.delete(cut)
+    }
+  }
+
+  list(prefix: string, io: Io): AsyncIterable<readonly RawPair[]> {
+    return this.#inner.list(prefix, io)
+  }
+
+  get(keys: readonly string[], io: Io): Promise<readonly RawPair[]> {
+    return this.#inner.get(keys, io)
+  }
+
+  commit(ops: readonly Op[], options: CommitOptions, io: Io): Promise<CommitResult> {
+    return this.#inner.commit(ops, options, io)
+  }
+
+  close(): Promise<void> {
+    return this.#inner.close()
+  }
+}
