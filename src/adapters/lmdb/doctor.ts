@@ -1,0 +1,136 @@
+import { accessSync, constants, statfsSync, statSync } from 'node:fs'
+import { describeError, isSyncError } from '../../api/errors.ts'
+import type { SyncError } from '../../api/errors.ts'
+import type { Finding } from '../../api/finding.ts'
+import type { Io } from '../../api/transport.ts'
+import { inspectDataFile } from './data-file.ts'
+import { formatOf, openForReading } from './database.ts'
+import type { Database } from './database.ts'
+import { openError } from './errors.ts'
+import { dataFileOf, decodeState, META } from './layout.ts'
+import { LifeSign } from './life-sign.ts'
+import { settingsOf } from './options.ts'
+import type { LmdbOptions, LmdbSettings } from './options.ts'
+import { claimIn, nameOf } from './ownership.ts'
+
+const MIB = 1024 * 1024
+/** Less room than this on the disk is worth a word. */
+const LITTLE_ROOM = 64 * MIB
+
+/**
+ * Looks at a store, whoever holds it, without a change to it.
+ * @throws InvalidOptionError (`SYNC_INVALID_OPTION`)
+ */
+export async function* diagnoseLmdb(options: LmdbOptions, io: Io): AsyncGenerator<Finding> {
+  const settings = settingsOf(options)
+  const { path } = settings
+  let database: Database | undefined
+  try {
+    yield folder(path)
+    if (inspectDataFile(path, 'read') === 'complete') database = openForReading(path)
+    const format = database && formatOf(database, path)
+    if (database === undefined || format === undefined) {
+      yield absent(path)
+      return
+    }
+    const { revision } = decodeState(database.get(META.state))
+    const detail = `format ${format.format}, epoch ${format.epoch}, revision ${revision}`
+    yield { level: 'ok', check: 'format', detail }
+    yield size(database, path)
+    yield room(path)
+    yield await holder(database, path)
+    io.signal.throwIfAborted()
+  } catch (error) {
+    io.signal.throwIfAborted()
+    yield unusable(error, settings)
+  } finally {
+    await database?.close()
+  }
+}
+
+/** @throws what the system says when it is not there, or may not be read */
+function folder(path: string): Finding {
+  accessSync(path, constants.R_OK | constants.X_OK)
+  try {
+    accessSync(path, constants.W_OK)
+    return { level: 'ok', check: 'folder', detail: `${path} may be read and written` }
+  } catch (error) {
+    return {
+      level: 'warn',
+      check: 'folder',
+      detail: `${path} may be read only: ${describeError(error)}`,
+      fix: `to watch or write: chown or chmod ${path} and what is in it for this user`,
+    }
+  }
+}
+
+function absent(path: string): Finding {
+  return {
+    level: 'error',
+    check: 'store',
+    detail: `${path} holds no store`,
+    fix: `is the path right? datasync put lmdb:${path} <key> <value> makes a store`,
+    code: 'SYNC_INVALID_OPTION',
+  }
+}
+
+function size(database: Database, path: string): Finding {
+  const { entryCount } = database.getStats() as { readonly entryCount: number }
+  const bytes = statSync(dataFileOf(path)).size
+  const keys = entryCount.toLocaleString('en')
+  return { level: 'ok', check: 'data', detail: `${keys} keys in ${inMib(bytes)}` }
+}
+
+function room(path: string): Finding {
+  const { bavail, bsize } = statfsSync(path)
+  const free = bavail * bsize
+  if (free >= LITTLE_ROOM) return { level: 'ok', check: 'disk', detail: `${inMib(free)} free` }
+  return {
+    level: 'warn',
+    check: 'disk',
+    detail: `only ${inMib(free)} free; when it is full, writes fail`,
+    fix: 'make room',
+  }
+}
+
+async function holder(database: Database, path: string): Promise<Finding> {
+  const check = 'holder'
+  const { owner } = claimIn(database)
+  if (owner === undefined) return { level: 'ok', check, detail: 'nobody holds it' }
+  const name = nameOf(owner)
+  if (!(await LifeSign.isUp(path, owner.address))) {
+    return { level: 'ok', check, detail: `nobody holds it; ${name} ended without giving it back` }
+  }
+  return {
+    level: 'warn',
+    check,
+    detail: `${name} holds it: get and ls work beside it, watch and writes do not`,
+    fix: `stop ${name}, or let it do the work`,
+  }
+}
+
+function unusable(error: unknown, settings: LmdbSettings): Finding {
+  if (isMissing(error)) return absent(settings.path)
+  const translated = openError(error, settings)
+  const { message, code } = isSyncError(translated)
+    ? translated
+    : ({ message: describeError(error), code: 'SYNC_UNAVAILABLE' } satisfies Partial<SyncError>)
+  return {
+    level: 'error',
+    check: 'store',
+    detail: message,
+    fix:
+      code === 'SYNC_ACCESS_DENIED'
+        ? `chown or chmod ${settings.path} and what is in it for this user`
+        : 'restore the folder from a backup, or give another path',
+    code,
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT'
+}
+
+function inMib(bytes: number): string {
+  return bytes < MIB ? `${Math.ceil(bytes / 1024)} KiB` : `${Math.round(bytes / MIB)} MiB`
+}

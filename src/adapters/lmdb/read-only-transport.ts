@@ -1,0 +1,113 @@
+import { ClosedError, InvalidOptionError, UnsupportedOptionError } from '../../api/errors.ts'
+import type {
+  Batch,
+  Capabilities,
+  CommitResult,
+  Io,
+  RawPair,
+  Transport,
+} from '../../api/transport.ts'
+import { nextTurn } from '../../kit/next-task.ts'
+import { inspectDataFile } from './data-file.ts'
+import { formatOf, openForReading } from './database.ts'
+import { openError, readError } from './errors.ts'
+import type { LmdbSettings } from './options.ts'
+import { Store } from './store.ts'
+
+/** Lists and reads a store, whoever holds it. It takes no part in its ownership. */
+export class ReadOnlyLmdbTransport implements Transport {
+  readonly name: string
+  readonly capabilities: Capabilities
+  readonly livenessMs = 0
+  readonly #settings: LmdbSettings
+  #store: Store | undefined
+  #closed = false
+
+  constructor(settings: LmdbSettings) {
+    this.#settings = settings
+    this.name = settings.name
+    this.capabilities = {
+      resumable: false,
+      storeRevisions: true,
+      ttl: false,
+      conditionalPut: false,
+      transactions: false,
+      prefixDelete: false,
+      waitForApplied: false,
+      browser: false,
+      ordered: true,
+      maxValueBytes: settings.maxValueBytes,
+    }
+  }
+
+  async open(): Promise<void> {
+    if (this.#closed) throw new ClosedError(this.name)
+    if (this.#store !== undefined) return
+    const { path } = this.#settings
+    try {
+      const isThere = inspectDataFile(path, 'read') === 'complete'
+      const database = isThere ? openForReading(path) : undefined
+      const format = database && formatOf(database, path)
+      if (database === undefined || format === undefined) {
+        throw new InvalidOptionError('path', `${path} holds no store; readOnly makes none`)
+      }
+      this.#store = new Store(database, format.epoch)
+    } catch (error) {
+      throw openError(error, this.#settings)
+    }
+  }
+
+  /** @throws UnsupportedOptionError always: changes are told by the process that makes them */
+  stream(): AsyncIterable<Batch> {
+    throw new UnsupportedOptionError('watch', this.name, 'the store is open with readOnly')
+  }
+
+  async *list(prefix: string, io: Io): AsyncGenerator<readonly RawPair[]> {
+    const store = this.#held()
+    // Nobody may be there to delete what ran out.
+    const overdue = new Set(store.due(io.clock.now(), Number.MAX_SAFE_INTEGER))
+    const snapshot = store.snapshot([prefix], overdue)
+    try {
+      for (let page = snapshot.page(); page !== undefined; page = snapshot.page()) {
+        yield page
+        await nextTurn()
+        if (io.signal.aborted) return
+      }
+    } catch (error) {
+      throw readError(error, this.#settings)
+    } finally {
+      snapshot.close()
+    }
+  }
+
+  async get(keys: readonly string[], io: Io): Promise<readonly RawPair[]> {
+    const store = this.#held()
+    const now = io.clock.now()
+    try {
+      return keys.flatMap((key) => {
+        const isOver = (store.deadlineOf(key) ?? Infinity) <= now
+        return isOver ? [] : (store.get(key) ?? [])
+      })
+    } catch (error) {
+      throw readError(error, this.#settings)
+    }
+  }
+
+  /** @throws UnsupportedOptionError always */
+  async commit(): Promise<CommitResult> {
+    throw new UnsupportedOptionError('a write', this.name, 'the store is open with readOnly')
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    const store = this.#store
+    this.#store = undefined
+    await store?.close()
+  }
+
+  #held(): Store {
+    if (this.#store === undefined) throw new ClosedError(this.name)
+    this.#store.refresh()
+    return this.#store
+  }
+}

@@ -1,0 +1,139 @@
+import { Buffer } from 'node:buffer'
+import { getLastVersion } from 'lmdb'
+import type { Database } from './database.ts'
+import {
+  bytesOf,
+  deadlineKey,
+  decodeExpiryKey,
+  decodeState,
+  decodeTime,
+  encodeState,
+  encodeTime,
+  expiryKey,
+  META,
+  RANGE_OF_EXPIRIES,
+  rangeOfPrefix,
+} from './layout.ts'
+import type { StoreState } from './layout.ts'
+import { LmdbPair } from './lmdb-pair.ts'
+import { Snapshot } from './snapshot.ts'
+
+/** What a key is to become, and what the store holds for it. */
+export interface KeyWrite {
+  /** Undefined: it goes. */
+  readonly value: Uint8Array | undefined
+  readonly revision: number
+  /** When it expires; undefined: never. */
+  readonly deadline: number | undefined
+  /** The deadline that is stored now. */
+  readonly storedDeadline: number | undefined
+}
+
+const NO_KEYS: ReadonlySet<string> = new Set()
+const NO_BYTES: Buffer = Buffer.alloc(0)
+
+/** One open store: everything is read synchronously, and written in atomic batches. */
+export class Store {
+  readonly epoch: string
+  readonly #database: Database
+  readonly #snapshots = new Set<Snapshot>()
+
+  constructor(database: Database, epoch: string) {
+    this.#database = database
+    this.epoch = epoch
+  }
+
+  get state(): StoreState {
+    return decodeState(this.#database.get(META.state))
+  }
+
+  get(key: string): LmdbPair | undefined {
+    const entry = this.#database.getEntry(key)
+    if (entry === undefined) return undefined
+    return new LmdbPair(key, bytesOf(entry.value), entry.version ?? 0, this.epoch)
+  }
+
+  /** The revision of a key's state, undefined when there is no such key. */
+  revisionOf(key: string): number | undefined {
+    return this.#database.getBinaryFast(key) === undefined ? undefined : getLastVersion()
+  }
+
+  /** When the key expires, in ms since the epoch of time. */
+  deadlineOf(key: string): number | undefined {
+    const bytes = this.#database.get(deadlineKey(key))
+    return bytes === undefined ? undefined : decodeTime(bytes)
+  }
+
+  /** Ascending. */
+  keysUnder(prefix: string): Iterable<string> {
+    return this.#database.getKeys(rangeOfPrefix(prefix)) as Iterable<string>
+  }
+
+  /** The earliest deadline. */
+  nextDeadline(): number | undefined {
+    for (const { at } of this.#expiries(1)) return at
+    return undefined
+  }
+
+  /** Keys whose time is over, earliest first. */
+  due(now: number, limit: number): string[] {
+    const keys: string[] = []
+    for (const { at, key } of this.#expiries(limit)) {
+      if (at > now) break
+      keys.push(key)
+    }
+    return keys
+  }
+
+  /** To be closed by the caller; `close` closes what is left. Keys in `skip` are left out. */
+  snapshot(prefixes: readonly string[], skip: ReadonlySet<string> = NO_KEYS): Snapshot {
+    const snapshot = new Snapshot(this.#database, this.epoch, prefixes, skip, (closed) => {
+      this.#snapshots.delete(closed)
+    })
+    this.#snapshots.add(snapshot)
+    return snapshot
+  }
+
+  /** What other processes wrote shows in the next read, not only in the next turn of the event loop. */
+  refresh(): void {
+    this.#database.resetReadTxn()
+  }
+
+  /**
+   * Writes all or nothing and resolves when it is on disk; false: the store has another owner by now, nothing was
+   * written. Keys and values must have been checked.
+   */
+  write(claim: number, state: StoreState, writes: ReadonlyMap<string, KeyWrite>): Promise<boolean> {
+    const database = this.#database
+    return database.ifVersion(META.owner, claim, () => {
+      void database.put(META.state, encodeState(state), 0)
+      for (const [key, write] of writes) {
+        if (write.value === undefined) void database.remove(key)
+        else void database.put(key, write.value as Buffer, write.revision)
+        if (write.deadline !== write.storedDeadline) this.#moveDeadline(key, write)
+      }
+    })
+  }
+
+  async close(): Promise<void> {
+    for (const snapshot of this.#snapshots) snapshot.close()
+    await this.#database.close()
+  }
+
+  #moveDeadline(key: string, { deadline, storedDeadline }: KeyWrite): void {
+    const database = this.#database
+    if (storedDeadline !== undefined) void database.remove(expiryKey(storedDeadline, key))
+    if (deadline === undefined) {
+      void database.remove(deadlineKey(key))
+    } else {
+      void database.put(deadlineKey(key), encodeTime(deadline), 0)
+      void database.put(expiryKey(deadline, key), NO_BYTES, 0)
+    }
+  }
+
+  *#expiries(limit: number): Generator<{ readonly at: number; readonly key: string }> {
+    for (const key of this.#database.getKeys({ ...RANGE_OF_EXPIRIES, limit })) {
+      yield decodeExpiryKey(key as Uint8Array)
+    }
+  }
+}

@@ -1,0 +1,139 @@
+import { VersionConflictError } from '../../api/errors.ts'
+import { hasPrefix } from '../../api/key.ts'
+import type { Op, RawChange } from '../../api/transport.ts'
+import type { StoreState } from './layout.ts'
+import { LmdbPair, versionOf } from './lmdb-pair.ts'
+import type { KeyWrite, Store } from './store.ts'
+
+/** What one commit came to. */
+export interface Outcome {
+  /** Per operation, of what was put. */
+  readonly versions: readonly (string | undefined)[]
+  readonly deleted: number
+  /** Each key once; none when nothing was there to delete. */
+  readonly changes: readonly RawChange[]
+}
+
+/**
+ * Commits that are written together, worked out before: each sees what those before it in the batch did. Nobody else
+ * writes between, so conditions that hold here hold in the file.
+ */
+export class WriteBatch {
+  readonly #store: Store
+  readonly #run: string
+  readonly #now: number
+  readonly #writes = new Map<string, KeyWrite>()
+  /** False spares a look-up per key as long as nothing expires. */
+  #mayExpire: boolean
+  #revision: number
+
+  constructor(store: Store, run: string, now: number, mayExpire: boolean) {
+    this.#store = store
+    this.#run = run
+    this.#now = now
+    this.#mayExpire = mayExpire
+    this.#revision = store.state.revision
+  }
+
+  get isEmpty(): boolean {
+    return this.#writes.size === 0
+  }
+
+  /** True when a key expires after this batch, or did before. */
+  get mayExpire(): boolean {
+    return this.#mayExpire
+  }
+
+  /** Takes one commit in. @throws VersionConflictError, leaving the batch as it was */
+  add(ops: readonly Op[]): Outcome {
+    for (const op of ops) this.#assertCondition(op)
+    const revision = this.#revision + 1
+    const changes: RawChange[] = []
+    let deleted = 0
+    const versions = ops.map((op) => {
+      if (op.type === 'put') {
+        this.#put(op.key, op.value, op.ttlMs, revision)
+        const pair = new LmdbPair(op.key, op.value, revision, this.#store.epoch)
+        changes.push({ type: 'put', pair })
+        return pair.version
+      }
+      const keys = op.type === 'delete' ? [op.key] : this.#keysUnder(op.prefix)
+      for (const key of keys) {
+        if (!this.#delete(key, revision)) continue
+        deleted++
+        changes.push({ type: 'delete', key, revision })
+      }
+      return undefined
+    })
+    if (changes.length > 0) this.#revision = revision
+    return { versions, deleted, changes: ops.length > 1 ? lastOfEach(changes) : changes }
+  }
+
+  /** Takes overdue keys out, each with a revision of its own. Before any commit. */
+  expire(limit: number): RawChange[] {
+    return this.#store.due(this.#now, limit).map((key) => {
+      const revision = ++this.#revision
+      this.#delete(key, revision)
+      return { type: 'delete', key, revision }
+    })
+  }
+
+  /** Resolves when it is on disk; false: the store has another owner. */
+  write(claim: number): Promise<boolean> {
+    const state: StoreState = { revision: this.#revision, run: this.#run }
+    return this.#store.write(claim, state, this.#writes)
+  }
+
+  #assertCondition(op: Op): void {
+    if (op.type === 'delete-prefix') return
+    const ifAbsent = op.type === 'put' && op.ifAbsent === true
+    if (op.ifVersion === undefined && !ifAbsent) return
+    const revision = this.#revisionOf(op.key)
+    const actual = revision === undefined ? undefined : versionOf(this.#store.epoch, revision)
+    const holds = ifAbsent ? actual === undefined : actual === op.ifVersion
+    if (!holds) throw new VersionConflictError(op.key, op.ifVersion, actual)
+  }
+
+  #put(key: string, value: Uint8Array, ttlMs: number | undefined, revision: number): void {
+    if (ttlMs !== undefined) this.#mayExpire = true
+    const deadline = ttlMs === undefined ? undefined : this.#now + ttlMs
+    const storedDeadline = this.#storedDeadline(key)
+    this.#writes.set(key, { value, revision, deadline, storedDeadline })
+  }
+
+  #delete(key: string, revision: number): boolean {
+    if (this.#revisionOf(key) === undefined) return false
+    const storedDeadline = this.#storedDeadline(key)
+    this.#writes.set(key, { value: undefined, revision, deadline: undefined, storedDeadline })
+    return true
+  }
+
+  #revisionOf(key: string): number | undefined {
+    const write = this.#writes.get(key)
+    if (write === undefined) return this.#store.revisionOf(key)
+    return write.value === undefined ? undefined : write.revision
+  }
+
+  #storedDeadline(key: string): number | undefined {
+    if (!this.#mayExpire) return undefined
+    const write = this.#writes.get(key)
+    return write === undefined ? this.#store.deadlineOf(key) : write.storedDeadline
+  }
+
+  #keysUnder(prefix: string): Set<string> {
+    const keys = new Set(this.#store.keysUnder(prefix))
+    for (const key of this.#writes.keys()) if (hasPrefix(key, prefix)) keys.add(key)
+    return keys
+  }
+}
+
+/** A key that a prefix delete and a put of one commit both touched changed once. */
+function lastOfEach(changes: readonly RawChange[]): readonly RawChange[] {
+  const last = new Map<string, RawChange>()
+  for (const change of changes) {
+    const key = change.type === 'put' ? change.pair.key : change.key
+    last.delete(key)
+    last.set(key, change)
+  }
+  return last.size === changes.length ? changes : [...last.values()]
+}
