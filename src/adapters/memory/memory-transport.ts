@@ -172,7 +172,8 @@ export class MemoryTransport implements Transport {
     const position = this.#position()
     for (const { cover, batches } of this.#watchers) {
       const seen = changes.filter((change) => cover.covers(keyOf(change)))
-      if (seen.length === 0) continue
+      // A stream that was given up routes nothing any more, though it is not yet gone.
+      if (seen.length === 0 || batches.ended) continue
       batches.push({
         kind: 'changes',
         changes: seen,
