@@ -1,7 +1,9 @@
 import { access, readFile } from 'node:fs/promises'
 import { connect } from 'node:tls'
 import { expect, it } from '@jest/globals'
+import { Redis } from 'ioredis'
 import { startRedis, startRedisCluster } from '../servers/redis.ts'
+import { openLink } from '../support/link.ts'
 import { describeWithRedis, describeWithRedisUrl } from '../servers/describe-with-redis.ts'
 import { waitFor } from '../support/wait-for.ts'
 
@@ -86,6 +88,23 @@ describeWithRedis('startRedis', () => {
     await access(redis.dataDir)
   })
 
+  it('behind a link: the write is done, its answer does not come', async () => {
+    const redis = await startRedis()
+    const link = await openLink(redis)
+    const client = new Redis(link.port, link.host, {
+      retryStrategy: null,
+      maxRetriesPerRequest: 0,
+      autoResendUnfulfilledCommands: false,
+    })
+    client.on('error', () => {})
+    await client.set('a', '1')
+    const cut = link.onUpstream(/\r\nset\r\n/iu, () => link.cut(), { at: 'answered' })
+    await expect(client.set('a', '2')).rejects.toThrow()
+    await cut.matched
+    expect(await redis.cli('GET', 'a')).toBe('2')
+    client.disconnect()
+  })
+
   it('says why a server does not start', async () => {
     await expect(startRedis({ config: { 'no-such-setting': 1 } })).rejects.toThrow(
       'no-such-setting',
@@ -94,10 +113,10 @@ describeWithRedis('startRedis', () => {
 })
 
 describeWithRedis('startRedisCluster', () => {
-  it('moves slots with their keys, also binary ones', async () => {
-    const cluster = await startRedisCluster({ primaries: 3, password: 'secret' })
+  it('moves slots with their keys, also binary ones, with TLS and a password', async () => {
+    const cluster = await startRedisCluster({ password: 'secret', tls: true })
     expect(cluster.url).toBe(
-      `redis+cluster://:secret@${cluster.seeds.map((s) => `${s.host}:${s.port}`).join(',')}`,
+      `rediss+cluster://:secret@${cluster.seeds.map((s) => `${s.host}:${s.port}`).join(',')}`,
     )
     const slot = await cluster.slotOf('{tag}')
     const from = await cluster.ownerOf(slot)

@@ -1,6 +1,8 @@
 import { Redis } from 'ioredis'
 import { readFile } from 'node:fs/promises'
+import { tempDir } from '../support/temp-dir.ts'
 import { waitFor } from '../support/wait-for.ts'
+import { makeCertificates } from './redis-certificates.ts'
 import type { RedisOptions } from './redis-options.ts'
 import { startRedis } from './redis-server.ts'
 import type { RedisServer } from './redis-server.ts'
@@ -41,9 +43,12 @@ export interface RedisCluster {
 /** @throws Error when there is no redis-server, or the cluster is not complete within 30 s */
 export async function startRedisCluster(options: RedisClusterOptions = {}): Promise<RedisCluster> {
   const { primaries = 3, replicas = 0, ...own } = options
-  const settings = { clusterNodeTimeoutMs: 1500, ...own }
+  const settings: RedisOptions = { clusterNodeTimeoutMs: 1500, ...own }
+  // The nodes have to trust each other.
+  const shared =
+    own.tls === true ? { ...settings, tls: await makeCertificates(await tempDir('tls')) } : settings
   const count = primaries * (1 + replicas)
-  const nodes = await Promise.all(Array.from({ length: count }, () => startRedis(settings)))
+  const nodes = await Promise.all(Array.from({ length: count }, () => startRedis(shared)))
   const cluster = new OwnRedisCluster(nodes)
   await cluster.form(primaries)
   return cluster

@@ -11,8 +11,8 @@ export interface RedisOptions {
    * The default user may be among them; `cli` goes by a user of its own then.
    */
   readonly users?: readonly string[]
-  /** Listens with TLS only, by a certificate of an authority made for this server. */
-  readonly tls?: boolean
+  /** Listens with TLS only, by a certificate of an authority made for this server, or by a given one. */
+  readonly tls?: boolean | RedisCertificates
   /** New names of commands; an empty one takes the command away: `{ CONFIG: '' }`. */
   readonly renameCommands?: Readonly<Record<string, string>>
   /** As `64mb`; no limit. */

@@ -59,7 +59,8 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
   const { server: program, cli } = await requireRedis()
   const folder = await tempDir('redis')
   const dataDir = join(folder, 'data')
-  const certificates = options.tls === true ? await makeCertificates(folder) : undefined
+  const { tls = false } = options
+  const certificates = tls === true ? await makeCertificates(folder) : tls || undefined
   const adminPassword = randomBytes(12).toString('hex')
   for (let attempt = 1; ; attempt++) {
     const port = await freePort()

@@ -120,6 +120,27 @@ describe('spawnNode', () => {
   })
 })
 
+describe('onTeardown', () => {
+  it('runs backwards, all of it, and at once when it is too late', async () => {
+    const file = join(await tempDir('program'), 'main.mts')
+    const teardown = join(import.meta.dirname, '../../support/teardown.ts')
+    await writeFile(
+      file,
+      `import { onTeardown, tearDown } from ${JSON.stringify(teardown)}
+      onTeardown(() => console.log('first'))
+      onTeardown(() => { throw new Error('broken') })
+      const takeBack = onTeardown(() => console.log('taken back'))
+      onTeardown(async () => console.log('last'))
+      takeBack()
+      await tearDown().catch((error) => console.log(error.errors[0].message))
+      try { onTeardown(() => console.log('late')) } catch (error) { console.log(error.message) }`,
+    )
+    const lines: string[] = []
+    for await (const line of spawnNode(file).lines) lines.push(line)
+    expect(lines).toEqual(['last', 'first', 'broken', 'late', 'the test file is over'])
+  })
+})
+
 /** The name of a running process; empty when it has ended. */
 async function commandOf(pid: number): Promise<string> {
   try {
