@@ -36,7 +36,12 @@ describeWithRedis('redis: what is seen', () => {
       await writer.mset(`${p}a`, '1', `${p}b`, '2')
       const full = probeStream(transport, [p])
       await full.untilListed()
-      expect(full.state).toEqual(new Map([[`${p}a`, '1'], [`${p}b`, '2']]))
+      expect(full.state).toEqual(
+        new Map([
+          [`${p}a`, '1'],
+          [`${p}b`, '2'],
+        ]),
+      )
     })
 
     it('sees every way to write, change and lose a string', async () => {
@@ -102,7 +107,15 @@ describeWithRedis('redis: what is seen', () => {
       await server.cli('SORT', `${p}source`, 'STORE', `${p}list`)
       await server.cli('ZUNIONSTORE', `${p}zset`, '1', `${p}zsource`)
       await server.cli(
-        'GEOSEARCHSTORE', `${p}geo`, `${p}places`, 'FROMLONLAT', '13', '38', 'BYRADIUS', '100', 'km',
+        'GEOSEARCHSTORE',
+        `${p}geo`,
+        `${p}places`,
+        'FROMLONLAT',
+        '13',
+        '38',
+        'BYRADIUS',
+        '100',
+        'km',
       )
       await probe.until((state) => state.size === 0, 'all are gone')
       await writer.set(`${p}set`, 'again')
@@ -114,8 +127,25 @@ describeWithRedis('redis: what is seen', () => {
       const transport = await opened({ notifications })
       const p = uniquePrefix()
       const keys = [
-        '*', '?', '[', '[a]', '\\', '\\*', 'a b', 'a\nb', '"', '..', '//', '__proto__', '{tag}', '😀', '\uff5e',
-        '\ufffd', 'é', '\u0000', `${'x'.repeat(900)}`,
+        '*',
+        '?',
+        '[',
+        '[a]',
+        '\\',
+        '\\*',
+        'a b',
+        'a\nb',
+        '"',
+        '..',
+        '//',
+        '__proto__',
+        '{tag}',
+        '😀',
+        '\uff5e',
+        '\ufffd',
+        'é',
+        '\u0000',
+        `${'x'.repeat(900)}`,
       ].map((name) => p + name)
       for (const key of keys) await writer.set(key, `before ${key}`)
       const probe = probeStream(transport, [p])
@@ -229,11 +259,15 @@ describeWithRedis('redis: what is seen', () => {
       await done
       await probe.until(
         (state) =>
-          state.size === last.size && [...last].every(([name, value]) => state.get(name) === String(value)),
+          state.size === last.size &&
+          [...last].every(([name, value]) => state.get(name) === String(value)),
         'the last values',
       )
       for (const name of [...last.keys()].slice(0, 200)) {
-        const values = probe.history(name).filter((value) => value !== undefined).map(Number)
+        const values = probe
+          .history(name)
+          .filter((value) => value !== undefined)
+          .map(Number)
         const ascending = values.every((value, i) => i === 0 || value >= (values[i - 1] as number))
         expect({ name, ascending, values }).toEqual({ name, ascending: true, values })
       }
@@ -272,7 +306,9 @@ describeWithRedis('redis: what is seen', () => {
       const first = probeStream(transport, [`${p}a/`])
       await first.untilListed()
       const sockets = async (): Promise<number> =>
-        (await server.cli('CLIENT', 'LIST')).split('\n').filter((line) => line.includes('name=datasync-')).length
+        (await server.cli('CLIENT', 'LIST'))
+          .split('\n')
+          .filter((line) => line.includes('name=datasync-')).length
       const before = await sockets()
       const others = Array.from({ length: 40 }, (_, i) => probeStream(transport, [`${p}${i}/`]))
       for (const other of others) await other.untilListed()
@@ -283,7 +319,8 @@ describeWithRedis('redis: what is seen', () => {
       await above.untilListed()
       await writer.set(`${p}a/b/x`, '1')
       await writer.set(`${p}7/x`, '1')
-      for (const probe of [first, sub, above]) await probe.until((state) => state.get(`${p}a/b/x`) === '1')
+      for (const probe of [first, sub, above])
+        await probe.until((state) => state.get(`${p}a/b/x`) === '1')
       await others[7]?.until((state) => state.get(`${p}7/x`) === '1')
       await above.stop()
       for (const other of others) await other.stop()
@@ -319,7 +356,9 @@ describeWithRedis('redis: what is seen', () => {
       const probe = probeStream(transport, ['/f/'])
       await probe.untilListed()
       await own.cli('SWAPDB', '0', '1')
-      await probe.until((state) => state.get('/f/b') === '3' && state.get('/f/c') === '4' && !state.has('/f/a'))
+      await probe.until(
+        (state) => state.get('/f/b') === '3' && state.get('/f/c') === '4' && !state.has('/f/a'),
+      )
       await own.cli('FLUSHDB')
       await probe.until((state) => state.size === 0)
       expect(probe.resets).toBe(0)
@@ -357,7 +396,10 @@ describeWithRedis('redis: what is seen', () => {
     })
 
     it('keyspace: evicted keys are deletes', async () => {
-      const own = await startRedis({ maxmemory: '6mb', config: { 'maxmemory-policy': 'allkeys-lru' } })
+      const own = await startRedis({
+        maxmemory: '6mb',
+        config: { 'maxmemory-policy': 'allkeys-lru' },
+      })
       const transport = redis({ url: own.url, reconcileMs: 0 })
       onTeardown(() => transport.close())
       await transport.open(realIo())
@@ -366,10 +408,14 @@ describeWithRedis('redis: what is seen', () => {
       const probe = probeStream(transport, ['/e/'])
       await probe.untilListed()
       for (let i = 0; i < 400; i++) await client.set(`/e/${i}`, Buffer.alloc(20_000))
-      await waitFor(async () => Number(/evicted_keys:(\d+)/u.exec(await own.cli('INFO', 'stats'))?.[1]) > 0)
+      await waitFor(
+        async () => Number(/evicted_keys:(\d+)/u.exec(await own.cli('INFO', 'stats'))?.[1]) > 0,
+      )
       await waitFor(async () => probe.state.size === Number(await own.cli('DBSIZE')))
       const left = new Set(await client.keys('*'))
-      await probe.until((state) => state.size === left.size && [...left].every((key) => state.has(key)))
+      await probe.until(
+        (state) => state.size === left.size && [...left].every((key) => state.has(key)),
+      )
     })
   })
 })

@@ -86,7 +86,10 @@ class Probe implements StreamProbe {
     this.#done = this.#read(transport, prefixes)
   }
 
-  async until(condition: (state: ReadonlyMap<string, string>) => boolean, what = 'the state'): Promise<void> {
+  async until(
+    condition: (state: ReadonlyMap<string, string>) => boolean,
+    what = 'the state',
+  ): Promise<void> {
     await waitFor(() => condition(this.state) || this.#failed(), {
       describe: () => `${what}; ${this.#describe()}`,
     })
@@ -169,7 +172,9 @@ class Probe implements StreamProbe {
         return
       case 'listed':
         if (this.#staged !== undefined) this.state = this.#staged
-        else for (const key of this.state.keys()) if (this.#named?.has(key) !== true) this.state.delete(key)
+        else
+          for (const key of this.state.keys())
+            if (this.#named?.has(key) !== true) this.state.delete(key)
         this.#staged = undefined
         this.#named = undefined
         this.listed++

@@ -1,4 +1,6 @@
+import { InvalidOptionError } from '../../api/errors.ts'
 import type { Connection, Reply } from './connection.ts'
+import { replyCode } from './errors.ts'
 import type { RedisSettings } from './options.ts'
 import { endpointName } from './redis-url.ts'
 import type { Endpoint } from './redis-url.ts'
@@ -25,7 +27,7 @@ export interface ClusterView {
   readonly moving: readonly string[]
 }
 
-/** Asks a node. @throws ReplyError when it is in no cluster */
+/** Asks a node. @throws InvalidOptionError when it is in no cluster; ReplyError */
 export async function readClusterView(
   connection: Connection,
   settings: Pick<RedisSettings, 'natMap'>,
@@ -34,6 +36,10 @@ export async function readClusterView(
     ['CLUSTER', 'NODES'],
     ['CLUSTER', 'SLOTS'],
   ])
+  if (replyCode(nodes) === 'ERR') {
+    const at = endpointName(connection.endpoint)
+    throw new InvalidOptionError('cluster', `is true, but ${at} is no node of a cluster`)
+  }
   if (nodes instanceof Error) throw nodes
   if (slots instanceof Error) throw slots
   return parseClusterView(text(nodes), slots as Reply, connection.endpoint.host, settings.natMap)

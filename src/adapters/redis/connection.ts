@@ -138,6 +138,8 @@ export class Connection {
   /** Ends it at once, without a word to the server: a held link would not take one. */
   destroy(reason?: SyncError): void {
     this.#end(reason)
+    // On a socket that is closed already ioredis would start a timer that nobody stops.
+    if (this.#client.status === 'close' || this.#client.status === 'end') return
     this.#client.disconnect()
     this.#client.stream?.destroy()
   }

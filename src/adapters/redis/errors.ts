@@ -45,8 +45,7 @@ export function translate(
   if (isSyncError(error)) return error
   const code = replyCode(error)
   if (code !== undefined) return translateReply(transport, code, error)
-  const systemCode =
-    error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : ''
+  const systemCode = codeOf(error)
   if (CERTIFICATE.test(systemCode)) {
     return new AccessDeniedError(transport, `TLS failed (${systemCode})`, { cause: error })
   }
@@ -65,6 +64,12 @@ function translateReply(transport: string, code: string, error: unknown): SyncEr
     // LOADING, READONLY, OOM, CLUSTERDOWN, … pass; what the server calls plainly an error does not.
     retryable: code !== 'ERR',
   })
+}
+
+/** Of Node's own errors; another realm's `Error` (vm, Jest) is no `Error` here. */
+function codeOf(error: unknown): string {
+  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : ''
+  return typeof code === 'string' ? code : ''
 }
 
 /** ioredis puts the command with all its arguments, passwords and values among them, on its errors. */

@@ -78,6 +78,7 @@ export class DefaultRedisTransport implements RedisTransport {
   }
 
   open(io: Io): Promise<void> {
+    if (this.#closing !== undefined) return Promise.reject(new ClosedError(this.name))
     this.#opening ??= this.#check(io).catch((error: unknown) => {
       this.#opening = undefined
       throw error
