@@ -1,8 +1,8 @@
 import type { Clock, Timer } from '../../api/clock.ts'
 import { ClosedError, isSyncError, StoreLockedError, TimeoutError } from '../../api/errors.ts'
 import type { Logger } from '../../api/logger.ts'
-import type { Op } from '../../api/transport.ts'
-import { Applied } from '../../kit/applied.ts'
+import type { CommitResult, Op } from '../../api/transport.ts'
+import type { Applied } from '../../kit/applied.ts'
 import { Deadline } from '../../kit/deadline.ts'
 import { nextTurn } from '../../kit/next-task.ts'
 import type { ChangeLog } from './change-log.ts'
@@ -11,12 +11,6 @@ import type { ErrorPlace } from './errors.ts'
 import type { Store } from './store.ts'
 import { WriteBatch } from './write-batch.ts'
 import type { Outcome } from './write-batch.ts'
-
-/** A commit that is on disk. */
-export interface Stored extends Outcome {
-  /** Settles when the receivers have answered, where that was asked for. */
-  readonly applied: Applied | undefined
-}
 
 export interface CommitQueueOptions {
   readonly store: Store
@@ -38,8 +32,8 @@ interface Job {
   readonly applied: Applied | undefined
   readonly timeoutMs: number
   readonly overAt: number
-  resolve(stored: Stored): void
-  reject(error: unknown): void
+  readonly resolve: (result: CommitResult) => void
+  readonly reject: (error: unknown) => void
   settled: boolean
 }
 
@@ -94,10 +88,11 @@ export class CommitQueue {
   }
 
   /**
-   * Resolves when the operations are on disk. Keys and values must have been checked.
+   * Resolves when the operations are on disk; `applied` has all its receipts by then. Keys and values must have been
+   * checked.
    * @throws VersionConflictError, StoreLockedError, TimeoutError, ClosedError, TransportUnavailableError
    */
-  add(ops: readonly Op[], timeoutMs: number, withApplied: boolean): Promise<Stored> {
+  add(ops: readonly Op[], timeoutMs: number, applied?: Applied): Promise<CommitResult> {
     return new Promise((resolve, reject) => {
       if (this.#closed) {
         reject(new ClosedError(this.#options.place.name))
@@ -110,7 +105,7 @@ export class CommitQueue {
       this.#waiting.push({
         ops,
         bytes: bytesOf(ops),
-        applied: withApplied ? new Applied() : undefined,
+        applied,
         timeoutMs,
         overAt: this.#options.clock.now() + timeoutMs,
         resolve,
@@ -164,7 +159,9 @@ export class CommitQueue {
       const outcomes = jobs.map((job) => addTo(batch, job.ops))
       if (!batch.isEmpty && !(await batch.write(claim))) throw this.#lose()
       for (const change of expired) log.append([change], undefined)
-      for (const [i, job] of jobs.entries()) this.#settle(job, outcomes[i] as Attempt<Outcome>)
+      for (let i = 0; i < jobs.length; i++) {
+        this.#settle(jobs[i] as Job, outcomes[i] as Attempt<Outcome>)
+      }
       log.announce()
       if (batch.mayExpire) {
         this.#nextExpiry = store.nextDeadline()
@@ -176,13 +173,15 @@ export class CommitQueue {
   }
 
   #settle(job: Job, outcome: Attempt<Outcome>): void {
-    if ('error' in outcome) {
+    const { value } = outcome
+    if (value === undefined) {
       finish(job, () => job.reject(outcome.error))
       return
     }
-    const { changes } = outcome.value
-    if (changes.length > 0) this.#options.log.append(changes, job.applied)
-    finish(job, () => job.resolve({ ...outcome.value, applied: job.applied }))
+    if (value.changes.length > 0) this.#options.log.append(value.changes, job.applied)
+    if (job.settled) return
+    job.settled = true
+    job.resolve(value.result)
   }
 
   #fail(jobs: readonly Job[], cause: unknown, expiring: boolean): void {
@@ -191,9 +190,11 @@ export class CommitQueue {
     logger.error({ transport: place.name, error }, 'commit failed')
     this.#failure = error
     for (const job of jobs) finish(job, () => job.reject(error))
-    const aligned = attempt(() => this.#align())
-    if ('error' in aligned)
-      logger.error({ transport: place.name, error: aligned.error }, 'read failed')
+    try {
+      this.#align()
+    } catch (unreadable) {
+      logger.error({ transport: place.name, error: unreadable }, 'read failed')
+    }
     if (expiring) this.#armExpiry(EXPIRY_RETRY_MS)
   }
 
@@ -266,15 +267,9 @@ export class CommitQueue {
   }
 }
 
-type Attempt<T> = { readonly value: T } | { readonly error: unknown }
-
-function attempt<T>(task: () => T): Attempt<T> {
-  try {
-    return { value: task() }
-  } catch (error) {
-    return { error }
-  }
-}
+type Attempt<T> =
+  | { readonly value: T; readonly error?: undefined }
+  | { readonly value?: undefined; readonly error: unknown }
 
 /** A condition that does not hold concerns one commit; anything else the batch. */
 function addTo(batch: WriteBatch, ops: readonly Op[]): Attempt<Outcome> {

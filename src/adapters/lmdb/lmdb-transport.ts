@@ -1,10 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import {
-  ClosedError,
-  InvalidKeyError,
-  PayloadTooLargeError,
-  UnsupportedOptionError,
-} from '../../api/errors.ts'
+import { ClosedError, InvalidKeyError, PayloadTooLargeError } from '../../api/errors.ts'
 import { keyProblem, prefixProblem } from '../../api/key.ts'
 import type {
   Batch,
@@ -18,6 +13,7 @@ import type {
   Receipt,
   Transport,
 } from '../../api/transport.ts'
+import { Applied } from '../../kit/applied.ts'
 import { nextTurn } from '../../kit/next-task.ts'
 import { coverOf } from '../../kit/prefix-index.ts'
 import { ChangeLog } from './change-log.ts'
@@ -146,19 +142,16 @@ export class LmdbTransport implements Transport {
     }
   }
 
-  async commit(
-    ops: readonly Op[],
-    { waitFor, timeoutMs }: CommitOptions,
-    io: Io,
-  ): Promise<CommitResult> {
-    const { queue } = this.#held()
-    for (const op of ops) this.#check(op)
-    const startedAt = io.clock.now()
-    const stored = await queue.add(ops, timeoutMs, waitFor === 'applied')
-    const { versions, deleted, applied } = stored
-    if (applied === undefined) return { versions, deleted }
-    const restMs = Math.max(0, startedAt + timeoutMs - io.clock.now())
-    return { versions, deleted, receivers: await applied.settled(restMs, io.clock) }
+  // Not async: a promise less for every write.
+  commit(ops: readonly Op[], options: CommitOptions, io: Io): Promise<CommitResult> {
+    try {
+      const { queue } = this.#held()
+      for (const op of ops) this.#check(op)
+      if (options.waitFor === 'applied') return commitApplied(queue, ops, options.timeoutMs, io)
+      return queue.add(ops, options.timeoutMs)
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   close(): Promise<void> {
@@ -245,4 +238,17 @@ export class LmdbTransport implements Transport {
       throw new PayloadTooLargeError(what, op.value.length, this.#settings.maxValueBytes)
     }
   }
+}
+
+async function commitApplied(
+  queue: CommitQueue,
+  ops: readonly Op[],
+  timeoutMs: number,
+  { clock }: Io,
+): Promise<CommitResult> {
+  const overAt = clock.now() + timeoutMs
+  const applied = new Applied()
+  const result = await queue.add(ops, timeoutMs, applied)
+  const restMs = Math.max(0, overAt - clock.now())
+  return { ...result, receivers: await applied.settled(restMs, clock) }
 }

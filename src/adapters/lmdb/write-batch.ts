@@ -1,15 +1,13 @@
 import { VersionConflictError } from '../../api/errors.ts'
 import { hasPrefix } from '../../api/key.ts'
-import type { Op, RawChange } from '../../api/transport.ts'
+import type { CommitResult, Op, RawChange } from '../../api/transport.ts'
 import type { StoreState } from './layout.ts'
 import { LmdbPair, versionOf } from './lmdb-pair.ts'
 import type { KeyWrite, Store } from './store.ts'
 
 /** What one commit came to. */
 export interface Outcome {
-  /** Per operation, of what was put. */
-  readonly versions: readonly (string | undefined)[]
-  readonly deleted: number
+  readonly result: CommitResult
   /** Each key once; none when nothing was there to delete. */
   readonly changes: readonly RawChange[]
 }
@@ -48,14 +46,15 @@ export class WriteBatch {
   add(ops: readonly Op[]): Outcome {
     for (const op of ops) this.#assertCondition(op)
     const revision = this.#revision + 1
+    const versions: (string | undefined)[] = []
     const changes: RawChange[] = []
     let deleted = 0
-    const versions = ops.map((op) => {
+    for (const op of ops) {
       if (op.type === 'put') {
-        this.#put(op.key, op.value, op.ttlMs, revision)
-        const pair = new LmdbPair(op.key, op.value, revision, this.#store.epoch)
+        const pair = this.#put(op.key, op.value, op.ttlMs, revision)
         changes.push({ type: 'put', pair })
-        return pair.version
+        versions.push(pair.version)
+        continue
       }
       const keys = op.type === 'delete' ? [op.key] : this.#keysUnder(op.prefix)
       for (const key of keys) {
@@ -63,10 +62,13 @@ export class WriteBatch {
         deleted++
         changes.push({ type: 'delete', key, revision })
       }
-      return undefined
-    })
+      versions.push(undefined)
+    }
     if (changes.length > 0) this.#revision = revision
-    return { versions, deleted, changes: ops.length > 1 ? lastOfEach(changes) : changes }
+    return {
+      result: { versions, deleted },
+      changes: ops.length > 1 ? lastOfEach(changes) : changes,
+    }
   }
 
   /** Takes overdue keys out, each with a revision of its own. Before any commit. */
@@ -94,11 +96,12 @@ export class WriteBatch {
     if (!holds) throw new VersionConflictError(op.key, op.ifVersion, actual)
   }
 
-  #put(key: string, value: Uint8Array, ttlMs: number | undefined, revision: number): void {
+  #put(key: string, value: Uint8Array, ttlMs: number | undefined, revision: number): LmdbPair {
     if (ttlMs !== undefined) this.#mayExpire = true
     const deadline = ttlMs === undefined ? undefined : this.#now + ttlMs
     const storedDeadline = this.#storedDeadline(key)
     this.#writes.set(key, { value, revision, deadline, storedDeadline })
+    return new LmdbPair(key, value, revision, this.#store.epoch)
   }
 
   #delete(key: string, revision: number): boolean {
