@@ -92,7 +92,10 @@ export class Engine implements Sync, RegistrationHost {
     this.gate = options.gate
     this.instrumentation = options.instrumentation
     const io = this.#io()
-    this.#writer = new Writer(options.transport, io, options.instrumentation, () => this.open())
+    this.#writer = new Writer(options.transport, io, options.instrumentation, () => {
+      this.#assertOpen()
+      return this.#opened ? undefined : this.open()
+    })
     this.#source = new Source(options.transport, io, {
       resetting: (feed) => this.#each(feed, (registration) => registration.resetting()),
       listed: (feed, reason) =>
@@ -199,15 +202,11 @@ export class Engine implements Sync, RegistrationHost {
     }
   }
 
-  async put(key: string, message: Message, options?: PutOptions): Promise<PutResult> {
-    this.#assertOpen()
-    if (!this.#opened) await this.open()
+  put(key: string, message: Message, options?: PutOptions): Promise<PutResult> {
     return this.#writer.put(key, message, options)
   }
 
-  async delete(key: string, options?: DelOptions): Promise<DeleteResult> {
-    this.#assertOpen()
-    if (!this.#opened) await this.open()
+  delete(key: string, options?: DelOptions): Promise<DeleteResult> {
     return this.#writer.delete(key, options)
   }
 

@@ -2,6 +2,7 @@ import type { ResyncReason } from '../api/resync-event.ts'
 import type { EventResult, Handling } from '../api/instrumentation.ts'
 import type { PendingChange } from './delivery-queue.ts'
 import type { DeliveryHandle } from './events.ts'
+import type { Ticket } from './ticket.ts'
 
 /** What an {@link OpenEvent} reports to its registration. */
 export interface OpenEventOwner {
@@ -16,6 +17,8 @@ export class OpenEvent implements DeliveryHandle {
   readonly change: PendingChange | undefined
   readonly reason: ResyncReason | undefined
   readonly deliveredAt: number
+  /** Writes that a RESYNC carries; those of a CHANGE are with the change. */
+  tickets: Ticket[] | undefined
   /** Undefined while open. */
   result: EventResult | undefined
   handling: Handling | undefined

@@ -1,6 +1,7 @@
-import { BehaviorSubject, Observable, Subscription } from 'rxjs'
+import { BehaviorSubject, Observable } from 'rxjs'
+import type { Subscription } from 'rxjs'
 import type { ChangeEvent } from '../api/change-event.ts'
-import { ClosedError, describeError, OverflowError, TimeoutError } from '../api/errors.ts'
+import { ClosedError, describeError, TimeoutError } from '../api/errors.ts'
 import { assertPrefix } from '../api/key.ts'
 import { prefixOf } from '../api/model.ts'
 import type { Prefix } from '../api/model.ts'
@@ -8,46 +9,27 @@ import type { ResyncEvent, ResyncReason } from '../api/resync-event.ts'
 import type { LastResync, RegistrationState, RegistrationStatus } from '../api/status.ts'
 import type { Position, RawPair } from '../api/transport.ts'
 import type { Checkpoint, Handlers, WatchRegistration } from '../api/watcher.ts'
-import { backoffMs } from '../kit/backoff.ts'
 import { Deadline } from '../kit/deadline.ts'
 import { nextTask } from '../kit/next-task.ts'
-import { coverOf, PrefixIndex } from '../kit/prefix-index.ts'
 import type { Feed } from '../source/source.ts'
 import type { SourceChange } from '../source/watch-loop.ts'
-import { makeCheckpoint } from './checkpoint.ts'
 import { coalesce, createDeliveryQueue, pendingChange } from './delivery-queue.ts'
 import type { DeliveryQueue, PendingChange } from './delivery-queue.ts'
 import type { RegistrationHost } from './engine.ts'
-import { EventStream } from './event-stream.ts'
 import { deleteEvent, putEvent, resyncEvent } from './events.ts'
 import { OpenEvent } from './open-event.ts'
+import { Receivers } from './receivers.ts'
+import type { SyncEvent } from './receivers.ts'
+import { RefusalBackoff } from './refusal-backoff.ts'
 import type { ResyncTarget } from './resync-gate.ts'
+import { ResyncTickets } from './resync-tickets.ts'
+import { Routes } from './routes.ts'
+import type { FeedShares } from './routes.ts'
 import type { Ticket } from './ticket.ts'
 import type { ResolvedWatchOptions } from './watch-options.ts'
 
-/** Before a repetition (C7). */
-export const REFUSAL_BACKOFF = { baseMs: 1_000, capMs: 60_000 } as const
-
 /** Events delivered in one go before other work gets a turn. */
 const EVENTS_PER_TURN = 1_024
-
-type SyncEvent = ResyncEvent | ChangeEvent
-
-/** One subscriber: what it wants and how it is told. */
-interface Receiver {
-  readonly resyncs: boolean
-  readonly changes: boolean
-  next(event: SyncEvent): void
-  complete(): void
-}
-
-/** A prefix that is watched through a feed. */
-interface Route {
-  readonly prefix: string
-  readonly feed: Feed
-  /** The feed goes on from a checkpoint. */
-  readonly own: boolean
-}
 
 /**
  * One registration: queue, acknowledgement, refusal and the two kinds of events (C1–C12). SPEC.md has its states and
@@ -60,15 +42,11 @@ export class Registration implements WatchRegistration, ResyncTarget {
   readonly #queue: DeliveryQueue
   readonly #deadline: Deadline
 
-  /** Every prefix as it was given, in order. */
-  #prefixes: string[]
-  /** Where changes come from now. */
-  #routes: readonly Route[] = []
-  /** Where the next RESYNC's pairs come from, until it is delivered. */
-  #nextRoutes: readonly Route[] | undefined
-
-  #receivers: readonly Receiver[] = []
-  #begun = false
+  readonly #routes: Routes
+  readonly #receivers: Receivers
+  readonly #backoff: RefusalBackoff
+  /** Writes whose changes the next RESYNC carries. */
+  readonly #resyncTickets: ResyncTickets
   #closed = false
 
   /** Reasons for the RESYNC that is owed, the earliest first. */
@@ -79,20 +57,14 @@ export class Registration implements WatchRegistration, ResyncTarget {
   /** The queue goes on exactly where the last delivered event ended. */
   #tracking = false
   #resuming = false
-  /** On feeds of its own, since it came from a checkpoint. */
-  #catchingUp = false
+  /** A checkpoint stands for the startup RESYNC (C1). */
+  #resumed = false
   #open: OpenEvent | undefined
   #retry: { readonly change: PendingChange; readonly attempt: number } | undefined
   #attempts = 0
-  #backoff: { stop(): void } | undefined
-  /** C12: the event whose timeout began the back-off. */
-  #late: OpenEvent | undefined
-  #streak = 0
   #pumping = false
   #pumpQueued = false
-  /** Waiting for the next RESYNC's `done`. */
-  #resyncTickets: Ticket[] = []
-
+  #resyncs = 0
   #refusals = 0
   #lastError: unknown
   #lastResync: LastResync | undefined
@@ -112,19 +84,23 @@ export class Registration implements WatchRegistration, ResyncTarget {
     this.name = name
     this.#host = host
     this.#options = options
-    this.#prefixes = [...new Set(prefixes)]
+    this.#routes = new Routes(sharesOf(host, this), prefixes)
+    this.#receivers = new Receivers({
+      begun: () => this.#begun(),
+      abandoned: (kind) => this.#abandoned(kind),
+    })
+    this.#backoff = new RefusalBackoff(host.io, () => this.#backoffOver())
+    this.#resyncTickets = new ResyncTickets(name, options.queueLimit)
     this.#queue = createDeliveryQueue(options.delivery)
     this.#deadline = new Deadline(host.io.clock, () => this.#timedOut())
-    this.events$ = this.#stream<SyncEvent>(true, true)
-    this.resyncs$ = this.#stream<ResyncEvent>(true, false)
-    this.changes$ = this.#stream<ChangeEvent>(false, true)
+    this.events$ = this.#receivers.events$
+    this.resyncs$ = this.#receivers.resyncs$
+    this.changes$ = this.#receivers.changes$
     const resumed =
-      options.resume === undefined ? undefined : host.resume(this, this.#prefixes, options.resume)
+      options.resume === undefined ? undefined : host.resume(this, prefixes, options.resume)
     this.#resuming = resumed !== undefined
-    if (resumed === undefined) this.#nextRoutes = this.#join(this.#prefixes)
-    else this.#routes = resumed.map((route) => ({ ...route, own: true }))
-    // Before the first RESYNC nothing is queued, but a write may already wait for the RESYNC that carries it.
-    this.#route(this.#nextRoutes ?? this.#routes)
+    if (resumed === undefined) this.#routes.start()
+    else this.#routes.resume(resumed)
     this.#status$ = new BehaviorSubject(this.status)
     // A shared feed may be live already.
     nextTask(() => this.sourceStatus())
@@ -133,7 +109,7 @@ export class Registration implements WatchRegistration, ResyncTarget {
   // ---- the public face
 
   get prefixes(): readonly string[] {
-    return [...this.#prefixes]
+    return this.#routes.prefixes
   }
 
   get status$(): Observable<RegistrationStatus> {
@@ -157,27 +133,7 @@ export class Registration implements WatchRegistration, ResyncTarget {
   }
 
   handle(handlers: Handlers): Subscription {
-    return this.#subscribe({
-      resyncs: true,
-      changes: true,
-      next: (event) => {
-        const handler = event.kind === 'resync' ? handlers.resync : handlers.change
-        if (handler === undefined) {
-          event.done()
-          return
-        }
-        const result = (handler as (event: SyncEvent) => unknown)(event)
-        if (!isPromiseLike(result)) {
-          event.done()
-          return
-        }
-        result.then(
-          () => event.done(),
-          (error: unknown) => event.done(error ?? new Error('rejected without a reason')),
-        )
-      },
-      complete: () => {},
-    })
+    return this.#receivers.handle(handlers)
   }
 
   register(prefix: Prefix): Promise<void> {
@@ -185,30 +141,25 @@ export class Registration implements WatchRegistration, ResyncTarget {
       this.#assertOpen()
       const added = prefixOf(prefix)
       assertPrefix(added, this.#host.maxKeyBytes)
-      if (this.#prefixes.includes(added)) return
-      this.#prefixes.push(added)
-      this.#reroute()
-      this.#owe('prefix-changed', 'own')
+      if (this.#routes.add(added)) this.#owe('prefix-changed', 'own')
     })
   }
 
   unregister(prefix: Prefix): Promise<void> {
     return settle(() => {
       this.#assertOpen()
-      const removed = prefixOf(prefix)
-      if (!this.#prefixes.includes(removed)) return
-      this.#prefixes = this.#prefixes.filter((known) => known !== removed)
-      this.#narrow()
+      const rest = this.#routes.remove(prefixOf(prefix))
+      if (rest !== undefined) this.#keepOnly(rest)
     })
   }
 
   checkpoint(): Checkpoint | undefined {
-    if (this.#closed || this.#blocked || !this.#tracking || this.#nextRoutes !== undefined) {
+    if (this.#closed || this.#blocked || !this.#tracking || this.#routes.changing) {
       return undefined
     }
     const open = this.#open?.change ?? this.#retry?.change
     const pending = open === undefined ? [...this.#queue] : [open, ...this.#queue]
-    return makeCheckpoint(this.#host.transportName, this.#prefixes, this.#routes, pending)
+    return this.#routes.checkpoint(this.#host.transportName, pending)
   }
 
   close(): Promise<void> {
@@ -217,19 +168,16 @@ export class Registration implements WatchRegistration, ResyncTarget {
     const open = this.#open
     this.#open = undefined
     this.#deadline.stop()
-    this.#endBackoff()
+    this.#backoff.end()
     for (const change of this.#queue.clear()) for (const t of change.tickets ?? []) t.leave()
-    for (const change of [open?.change, this.#retry?.change]) {
-      for (const ticket of change?.tickets ?? []) ticket.leave()
+    for (const holder of [open, open?.change, this.#retry?.change]) {
+      for (const ticket of holder?.tickets ?? []) ticket.leave()
     }
-    for (const ticket of this.#resyncTickets) ticket.leave()
-    this.#resyncTickets = []
-    this.#leave([...this.#routes, ...(this.#nextRoutes ?? [])])
+    for (const ticket of this.#resyncTickets.take()) ticket.leave()
+    this.#routes.close()
     this.#host.closed(this)
     open?.end('voided')
-    const receivers = this.#receivers
-    this.#receivers = []
-    for (const receiver of receivers) receiver.complete()
+    this.#receivers.complete()
     this.#status$.next(this.status)
     this.#status$.complete()
     this.#host.gate.ended(this, 'closed')
@@ -250,14 +198,13 @@ export class Registration implements WatchRegistration, ResyncTarget {
     return this.#host.transportName
   }
 
-  /** Subscribed, nothing open, no back-off: a RESYNC could be delivered now. */
-  get ready(): boolean {
-    return this.#begun && this.#open === undefined && this.#backoff === undefined
+  get resyncs(): number {
+    return this.#resyncs
   }
 
   /** Everything that it watches is listed and its stream open. */
   get sourceLive(): boolean {
-    return [...this.#routes, ...(this.#nextRoutes ?? [])].every((route) => route.feed.live)
+    return this.#routes.live
   }
 
   /** It goes on from a checkpoint and owes nothing. */
@@ -293,13 +240,18 @@ export class Registration implements WatchRegistration, ResyncTarget {
     this.#pump()
   }
 
+  revoke(): void {
+    this.#granted = false
+  }
+
   /** The receiver itself says that its data is not right (§7): a RESYNC after the back-off. */
   reportError(error: unknown): void {
     if (this.#closed) return
     this.#lastError = error
     this.#refusals++
     this.#blocked = true
-    if (this.#backoff === undefined) this.#beginBackoff(undefined)
+    if (this.#backoff.active) this.#backoff.forgetLate()
+    else this.#backoff.begin(undefined)
     this.#owe('refused', 'own')
   }
 
@@ -311,24 +263,26 @@ export class Registration implements WatchRegistration, ResyncTarget {
     if (open === undefined || open.kind === 'change') return
     this.#open = undefined
     this.#deadline.clear()
-    this.#awaitResync(this.#takeTickets(open))
+    this.#resyncTickets.add(this.#takeTickets(open))
     this.#endResync(open, 'voided')
     this.#pumpSoon()
   }
 
   /** The feed holds a new state. */
   listed(feed: Feed, reason: ResyncReason): void {
-    if (this.#lastResync === undefined) {
+    if (!this.#hasStarted) {
       // A checkpoint that could not be used is ignored (C1).
       this.#resuming = false
       this.#forgetQueue()
       return // the startup RESYNC follows when everything is live
     }
-    if (!this.#routes.some((route) => route.feed === feed)) return
+    if (!this.#routes.uses(feed)) return
     this.#blocked = true
     this.#dropRetryIntoResync()
     this.#forgetQueue()
     this.resetting()
+    // The run that follows the list has its order (C10): nothing goes before it.
+    this.#granted = false
     this.#owe(reason, 'source')
   }
 
@@ -337,9 +291,10 @@ export class Registration implements WatchRegistration, ResyncTarget {
     if (this.#closed) return
     if (this.#resuming && this.sourceLive) {
       this.#resuming = false
+      this.#resumed = true
       this.#blocked = false
       this.#tracking = true
-      this.#catchingUp = true
+      if (this.#routes.changing) this.#owe('prefix-changed', 'own')
     }
     this.#changeOver()
     this.#startup()
@@ -350,7 +305,7 @@ export class Registration implements WatchRegistration, ResyncTarget {
 
   /** True when a change would be answered by somebody. */
   get hasReceiver(): boolean {
-    return this.#receivers.length > 0
+    return this.#receivers.any
   }
 
   changed(
@@ -360,7 +315,7 @@ export class Registration implements WatchRegistration, ResyncTarget {
     ticket: Ticket | undefined,
   ): void {
     if (!this.#tracking && !this.#resuming) {
-      if (ticket !== undefined) this.#awaitResync([ticket])
+      if (ticket !== undefined) this.#resyncTickets.add([ticket])
       return
     }
     const pending = pendingChange(change, feed, before, ticket)
@@ -405,7 +360,12 @@ export class Registration implements WatchRegistration, ResyncTarget {
   }
 
   #deliverNext(): boolean {
-    if (this.#closed || !this.#begun || this.#open !== undefined || this.#backoff !== undefined) {
+    if (
+      this.#closed ||
+      !this.#receivers.begun ||
+      this.#open !== undefined ||
+      this.#backoff.active
+    ) {
       return false
     }
     if (this.#owed.length > 0 && this.#granted && this.sourceLive) {
@@ -428,19 +388,21 @@ export class Registration implements WatchRegistration, ResyncTarget {
     this.#blocked = true
     this.#dropRetryIntoResync()
     this.#forgetQueue()
-    this.#takeNextRoutes()
+    this.#routes.activate()
     this.#tracking = true
-    const views = new Map<string, readonly RawPair[]>()
-    for (const prefix of this.#prefixes) views.set(prefix, this.#view(prefix))
+    const views = this.#routes.views()
     const at = this.#host.io.clock.now()
     this.#lastResync = {
       reason,
       at,
       durationMs: undefined,
-      pairs: this.#count(views),
+      pairs: this.#routes.count(views),
       outcome: 'open',
     }
     const open = new OpenEvent(this, undefined, reason, at)
+    open.tickets = this.#resyncTickets.take()
+    this.#resyncs++
+    this.#host.gate.changed(this)
     open.handling = this.#host.instrumentation.handling?.({
       transport: this.#host.transportName,
       registration: this.name,
@@ -471,16 +433,14 @@ export class Registration implements WatchRegistration, ResyncTarget {
 
   #emit(open: OpenEvent, timeoutMs: number, make: () => SyncEvent): void {
     this.#open = open
-    const wanted = this.#receivers.filter((r) => (open.kind === 'resync' ? r.resyncs : r.changes))
-    if (wanted.length === 0) {
+    if (!this.#receivers.wants(open.kind)) {
       // Only the other kind has a subscriber (datasync.md §2).
       open.done()
       return
     }
     const event = make()
     const { handling } = open
-    for (const receiver of wanted) {
-      if (this.#closed) return
+    for (const receiver of this.#receivers.of(open.kind)) {
       try {
         if (handling?.within === undefined) receiver.next(event)
         else handling.within(() => receiver.next(event))
@@ -525,7 +485,7 @@ export class Registration implements WatchRegistration, ResyncTarget {
   }
 
   #acknowledged(event: OpenEvent): void {
-    this.#streak = 0
+    this.#backoff.acknowledged()
     if (event.kind === 'change') {
       event.end('acked')
       this.#changeOver()
@@ -561,7 +521,7 @@ export class Registration implements WatchRegistration, ResyncTarget {
     const change = event.change
     if (change === undefined) {
       this.#blocked = true
-      this.#beginBackoff(late)
+      this.#backoff.begin(late)
       this.#owed.push('refused')
       this.#endResync(event, result, error)
       return
@@ -573,10 +533,10 @@ export class Registration implements WatchRegistration, ResyncTarget {
     if (onRefusal === 'retry' && this.#attempts < maxRetries) {
       if (!this.#renew(change)) return
       this.#retry = { change, attempt: this.#attempts + 1 }
-      this.#beginBackoff(late)
+      this.#backoff.begin(late)
       return
     }
-    this.#beginBackoff(late)
+    this.#backoff.begin(late)
     this.#blocked = true
     this.#owe('refused', 'own')
   }
@@ -595,12 +555,12 @@ export class Registration implements WatchRegistration, ResyncTarget {
 
   /** C12: only a word without error, in the back-off that its own timeout began, still counts. */
   #settledLate(event: OpenEvent, error: unknown): void {
-    if (event !== this.#late || error !== undefined || this.#closed) {
+    if (!this.#backoff.mayStillSettle(event) || error !== undefined || this.#closed) {
       this.#host.io.logger.debug({ registration: this.name, kind: event.kind }, 'late done ignored')
       return
     }
-    this.#endBackoff()
-    this.#streak = 0
+    this.#backoff.end()
+    this.#backoff.acknowledged()
     this.#retry = undefined
     this.#owed = this.#owed.filter((reason) => reason !== 'refused')
     if (this.#tracking && this.#owed.length === 0) this.#blocked = false
@@ -608,55 +568,55 @@ export class Registration implements WatchRegistration, ResyncTarget {
       const durationMs = this.#host.io.clock.now() - this.#lastResync.at
       this.#lastResync = { ...this.#lastResync, durationMs, outcome: 'acked' }
     }
-    if (this.#owed.length > 0) this.#host.gate.due(this, this.#owed[0] as ResyncReason, 'own')
+    this.#tellGate()
     this.#host.gate.changed(this)
     this.#pumpSoon()
     this.#statusChanged()
   }
 
-  #beginBackoff(late: OpenEvent | undefined): void {
-    this.#late = late
-    const { clock, random } = this.#host.io
-    const delayMs = backoffMs(this.#streak++, random, REFUSAL_BACKOFF)
-    this.#backoff = clock.after(delayMs, () => {
-      this.#backoff = undefined
-      this.#late = undefined
-      if (this.#owed.length > 0) this.#host.gate.due(this, this.#owed[0] as ResyncReason, 'own')
-      this.#host.gate.changed(this)
-      this.#pump()
-      this.#statusChanged()
-    })
-  }
-
-  #endBackoff(): void {
-    this.#backoff?.stop()
-    this.#backoff = undefined
-    this.#late = undefined
+  #backoffOver(): void {
+    this.#tellGate()
+    this.#host.gate.changed(this)
+    this.#pump()
+    this.#statusChanged()
   }
 
   // ---- RESYNC
 
+  /** The startup RESYNC was delivered, or a checkpoint stands for it. */
+  get #hasStarted(): boolean {
+    return this.#resumed || this.#lastResync !== undefined
+  }
+
+  /** Nothing is delivered before the startup RESYNC. */
+  get #awaitsStartup(): boolean {
+    return !this.#hasStarted && !this.#resuming
+  }
+
   /** The first RESYNC, once everything is listed. */
   #startup(): void {
-    if (this.#closed || this.#lastResync !== undefined || this.#resuming) return
-    if (!this.#blocked) return // a checkpoint stands for it
+    if (this.#closed || this.#hasStarted || this.#resuming) return
     if (this.#owed.length > 0 || !this.sourceLive) return
     this.#owe('startup', 'source')
   }
 
   #owe(reason: ResyncReason, origin: 'source' | 'own'): void {
     if (this.#closed) return
-    const first = this.#lastResync === undefined && reason === 'prefix-changed'
-    if (first) {
+    if (!this.#hasStarted && reason === 'prefix-changed') {
       this.#startup() // whose RESYNC has it
       return
     }
     this.#owed.push(reason)
     this.#statusChanged()
     // In a back-off the gate hears of it at its end; a new list is news at once.
-    if (this.#backoff !== undefined && origin === 'own') return
+    if (this.#backoff.active && origin === 'own') return
     this.#host.gate.due(this, this.#owed[0] as ResyncReason, origin)
     this.#pumpSoon()
+  }
+
+  /** What is owed since a back-off is due now. */
+  #tellGate(): void {
+    if (this.#owed.length > 0) this.#host.gate.due(this, this.#owed[0] as ResyncReason, 'own')
   }
 
   #overflow(): void {
@@ -673,7 +633,7 @@ export class Registration implements WatchRegistration, ResyncTarget {
   /** Empties the queue: a RESYNC will carry what was in it. */
   #forgetQueue(): void {
     this.#tracking = false
-    for (const change of this.#queue.clear()) this.#awaitResync(change.tickets)
+    for (const change of this.#queue.clear()) this.#resyncTickets.add(change.tickets)
   }
 
   #endResync(
@@ -690,23 +650,9 @@ export class Registration implements WatchRegistration, ResyncTarget {
     this.#statusChanged()
   }
 
-  /** The RESYNC that is owed carries their changes. As many may wait as may be queued; older ones are refused. */
-  #awaitResync(tickets: readonly Ticket[] | undefined): void {
-    if (tickets === undefined) return
-    this.#resyncTickets.push(...tickets)
-    const { queueLimit } = this.#options
-    const excess = this.#resyncTickets.splice(
-      0,
-      Math.max(0, this.#resyncTickets.length - queueLimit),
-    )
-    for (const ticket of excess) {
-      ticket.settle(new OverflowError(`${this.name}: writes waiting for a RESYNC`, queueLimit))
-    }
-  }
-
   /** The RESYNC that is owed carries the refused change. */
   #dropRetryIntoResync(): void {
-    this.#awaitResync(this.#retry?.change.tickets)
+    this.#resyncTickets.add(this.#retry?.change.tickets)
     this.#retry = undefined
   }
 
@@ -716,153 +662,50 @@ export class Registration implements WatchRegistration, ResyncTarget {
   }
 
   #takeTickets(event: OpenEvent): Ticket[] {
-    if (event.change === undefined) {
-      const tickets = this.#resyncTickets
-      this.#resyncTickets = []
-      return tickets
-    }
-    const tickets = event.change.tickets ?? []
-    event.change.tickets = undefined
+    const holder = event.change ?? event
+    const tickets = holder.tickets ?? []
+    holder.tickets = undefined
     return tickets
   }
 
-  #view(prefix: string): readonly RawPair[] {
-    const route = this.#routes.find((candidate) => prefix.startsWith(candidate.prefix))
-    return route?.feed.values.view(prefix) ?? []
-  }
-
-  /** A pair under two prefixes counts once. */
-  #count(views: ReadonlyMap<string, readonly RawPair[]>): number {
-    let pairs = 0
-    for (const prefix of coverOf(this.#prefixes)) pairs += views.get(prefix)?.length ?? 0
-    return pairs
-  }
-
-  // ---- prefixes
-
-  #join(prefixes: readonly string[]): Route[] {
-    return coverOf(prefixes).map((prefix) => ({
-      prefix,
-      feed: this.#host.join(this, prefix),
-      own: false,
-    }))
-  }
-
-  /** New routes for the present prefixes; they take effect with the next RESYNC. */
-  #reroute(): void {
-    const before = this.#nextRoutes ?? []
-    this.#nextRoutes = this.#join(this.#prefixes)
-    this.#leave(before)
-    if (this.#lastResync === undefined) this.#route(this.#nextRoutes)
-  }
-
-  #takeNextRoutes(): void {
-    const next = this.#nextRoutes
-    if (next === undefined) return
-    this.#nextRoutes = undefined
-    this.#catchingUp = false
-    this.#leave(this.#routes)
-    this.#routes = next
-    this.#route(next)
-  }
-
-  /** After `unregister`: what no prefix covers any more is dropped, nothing is listed anew. */
-  #narrow(): void {
-    const cover = coverOf(this.#prefixes)
-    const index = new PrefixIndex<true>()
-    for (const prefix of cover) index.set(prefix, true)
-    const narrowed = (routes: readonly Route[]): Route[] =>
-      cover.flatMap((prefix) => {
-        const route = routes.find((candidate) => prefix.startsWith(candidate.prefix))
-        return route === undefined
-          ? []
-          : [{ ...route, prefix, feed: this.#host.rejoin(this, route.feed) }]
-      })
-    const before = [...this.#routes, ...(this.#nextRoutes ?? [])]
-    this.#routes = narrowed(this.#routes)
-    if (this.#nextRoutes !== undefined) this.#nextRoutes = narrowed(this.#nextRoutes)
-    this.#leave(before)
-    this.#route(this.#lastResync === undefined ? (this.#nextRoutes ?? this.#routes) : this.#routes)
-    const dropped = this.#queue.retain((change) => index.covers(change.key))
+  /** After `unregister`: what is not watched any more is not delivered. */
+  #keepOnly(rest: { covers(key: string): boolean }): void {
+    const dropped = this.#queue.retain((change) => rest.covers(change.key))
     for (const change of dropped) for (const ticket of change.tickets ?? []) ticket.settle()
-    if (this.#retry !== undefined && !index.covers(this.#retry.change.key)) {
+    if (this.#retry !== undefined && !rest.covers(this.#retry.change.key)) {
       this.#dropRetry(this.#retry.change)
     }
     this.#statusChanged()
   }
 
-  #route(routes: readonly Route[]): void {
-    for (const route of routes) this.#host.route(this, route.prefix, route.feed)
-  }
-
-  /** Leaves a feed of its own for a shared one as soon as both stand at the same position. */
   #changeOver(): void {
-    if (!this.#catchingUp || this.#open !== undefined || this.#retry !== undefined) return
-    if (this.#queue.size > 0) return // its changes belong to the feed that told them
-    this.#routes = this.#routes.map((route) => {
-      const twin = route.own ? this.#host.joinTwin(this, route.prefix, route.feed) : undefined
-      if (twin === undefined) return route
-      this.#host.route(this, route.prefix, twin)
-      this.#leave([route])
-      return { prefix: route.prefix, feed: twin, own: false }
-    })
-    this.#catchingUp = this.#routes.some((route) => route.own)
-  }
-
-  #leave(routes: readonly Route[]): void {
-    for (const route of routes) this.#host.leave(this, route.prefix, route.feed)
+    const pending = this.#queue.size > 0 || this.#open !== undefined || this.#retry !== undefined
+    if (!pending && !this.#resuming) this.#routes.changeOver()
   }
 
   // ---- subscribers and status
 
-  #stream<T extends SyncEvent>(resyncs: boolean, changes: boolean): Observable<T> {
-    return new EventStream<T>(
-      (subscriber) => {
-        if (this.#closed) {
-          subscriber.complete()
-          return () => {}
-        }
-        const subscription = this.#subscribe({
-          resyncs,
-          changes,
-          next: (event) => subscriber.next(event as T),
-          complete: () => subscriber.complete(),
-        })
-        return () => subscription.unsubscribe()
-      },
-      (event, error) => event.done(error ?? new Error('thrown without a reason')),
-    )
+  #begun(): void {
+    if (this.#closed) return
+    this.#host.gate.changed(this)
+    this.#pump()
   }
 
-  #subscribe(receiver: Receiver): Subscription {
-    if (this.#closed) return Subscription.EMPTY
-    this.#receivers = [...this.#receivers, receiver]
-    if (!this.#begun) {
-      // Delivery begins in the task after the first subscription.
-      nextTask(() => {
-        if (this.#closed || this.#receivers.length === 0) return
-        this.#begun = true
-        this.#host.gate.changed(this)
-        this.#pump()
-      })
+  /** Nobody is left who could answer. */
+  #abandoned(kind: 'resync' | 'change'): void {
+    if (this.#open?.kind === kind) {
+      this.#open.done(new ClosedError(`the subscription to ${this.name}`))
     }
-    return new Subscription(() => {
-      this.#receivers = this.#receivers.filter((known) => known !== receiver)
-      if (this.#receivers.length === 0) this.#begun = false
-      const open = this.#open
-      if (open === undefined) return
-      const wants = (r: Receiver): boolean => (open.kind === 'resync' ? r.resyncs : r.changes)
-      if (wants(receiver) && !this.#receivers.some(wants)) {
-        open.done(new ClosedError(`the subscription to ${this.name}`))
-      }
-    })
   }
 
   #state(): RegistrationState {
     if (this.#closed) return 'closed'
-    if (this.#backoff !== undefined) return 'backing-off'
+    if (this.#backoff.active) return 'backing-off'
     if (!this.#blocked && this.#owed.length === 0) return this.sourceLive ? 'live' : 'stale'
-    if (this.#open !== undefined || (this.#owed.length > 0 && this.#begun && this.sourceLive)) {
+    if (
+      this.#open !== undefined ||
+      (this.#owed.length > 0 && this.#receivers.begun && this.sourceLive)
+    ) {
       return 'resyncing'
     }
     return 'waiting'
@@ -887,16 +730,17 @@ export class Registration implements WatchRegistration, ResyncTarget {
   }
 }
 
-function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    'then' in value &&
-    typeof value.then === 'function'
-  )
-}
-
 /** Runs at once; a throw becomes a rejection. */
 async function settle(task: () => void): Promise<void> {
   task()
+}
+
+function sharesOf(host: RegistrationHost, registration: Registration): FeedShares {
+  return {
+    join: (prefix) => host.join(registration, prefix),
+    rejoin: (feed) => host.rejoin(registration, feed),
+    joinTwin: (prefix, feed) => host.joinTwin(registration, prefix, feed),
+    route: (prefix, feed) => host.route(registration, prefix, feed),
+    leave: (prefix, feed) => host.leave(registration, prefix, feed),
+  }
 }

@@ -9,8 +9,8 @@ export interface ResyncTarget {
   readonly name: string
   readonly transportName: string
   readonly closed: boolean
-  /** Subscribed, nothing open, no back-off: a RESYNC could be delivered now. */
-  readonly ready: boolean
+  /** How many RESYNCs were delivered. */
+  readonly resyncs: number
   /** Everything that it watches is listed and its stream open. */
   readonly sourceLive: boolean
   /** A RESYNC is acknowledged, or a checkpoint stands for it, and none is owed. */
@@ -24,6 +24,8 @@ export interface ResyncTarget {
   request(reason: ResyncReason): void
   /** The RESYNC that is owed may be delivered as soon as it can be. */
   grant(): void
+  /** Takes a grant back that was not used. */
+  revoke(): void
   /** The receiver says that its data is not right (§7): a RESYNC after a back-off. */
   reportError(error: unknown): void
 }

@@ -11,7 +11,7 @@ import { assertKey, assertPrefix } from '../api/key.ts'
 import type { Message } from '../api/message.ts'
 import { checkOptions, isBoolean, isString, MAX_MS, numberBetween, oneOf } from '../api/options.ts'
 import type { OptionCheck } from '../api/options.ts'
-import type { CommitResult, Io, Op, Transport } from '../api/transport.ts'
+import type { CommitOptions, CommitResult, Io, Op, Transport } from '../api/transport.ts'
 import type {
   DeleteResult,
   DelOptions,
@@ -39,34 +39,41 @@ const PUT_CHECKS = {
 const PUT_WAIT_CHECKS = { ...WAIT_CHECKS, ...PUT_CHECKS }
 const DELETE_CHECKS = { ...WAIT_CHECKS, prefix: isBoolean, ifVersion: isString }
 
+const NONE: Record<string, never> = Object.freeze({})
+
 /** Checks what is to be written at the door and passes it to the transport. */
 export class Writer {
   readonly #transport: Transport
   readonly #io: Io
   readonly #instrumentation: Instrumentation
 
-  readonly #open: () => Promise<void>
+  readonly #opening: () => Promise<void> | undefined
 
+  /** `opening`: undefined once the transport is open; throws when it is closed. */
   constructor(
     transport: Transport,
     io: Io,
     instrumentation: Instrumentation,
-    open: () => Promise<void>,
+    opening: () => Promise<void> | undefined,
   ) {
-    this.#open = open
+    this.#opening = opening
     this.#transport = transport
     this.#io = io
     this.#instrumentation = instrumentation
   }
 
-  async put(key: string, message: Message, options: PutOptions = {}): Promise<PutResult> {
+  async put(key: string, message: Message, options: PutOptions = NONE): Promise<PutResult> {
+    const opening = this.#opening()
+    if (opening !== undefined) await opening
     checkOptions<PutOptions>(options, PUT_WAIT_CHECKS)
     const result = await this.#commit([this.#putOp(key, message, options)], options)
     const version = result.versions[0] ?? ''
     return result.receivers === undefined ? { version } : { version, receivers: result.receivers }
   }
 
-  async delete(key: string, options: DelOptions = {}): Promise<DeleteResult> {
+  async delete(key: string, options: DelOptions = NONE): Promise<DeleteResult> {
+    const opening = this.#opening()
+    if (opening !== undefined) await opening
     checkOptions<DelOptions>(options, DELETE_CHECKS)
     const result = await this.#commit([this.#deleteOp(key, options)], options)
     return {
@@ -100,7 +107,7 @@ export class Writer {
         checkOptions<WaitOptions>(options, WAIT_CHECKS)
         if (committed) throw new ClosedError('the transaction')
         committed = true
-        await this.#open()
+        await this.#opening()
         return this.#commitAll([...ops.values()], options)
       },
     }
@@ -136,6 +143,7 @@ export class Writer {
     if (value.length > maxValueBytes) {
       throw new PayloadTooLargeError(`the value of ${key}`, value.length, maxValueBytes)
     }
+    if (options === NONE) return { type: 'put', key, value }
     return {
       type: 'put',
       key,
@@ -166,20 +174,23 @@ export class Writer {
     if (!capabilities[capability]) throw new UnsupportedOptionError(option, name)
   }
 
-  async #commit(ops: readonly Op[], options: WaitOptions): Promise<CommitResult> {
+  #commit(ops: readonly Op[], options: WaitOptions): Promise<CommitResult> {
     const { waitFor = 'stored', timeoutMs = DEFAULT_TIMEOUT_MS } = options
     if (waitFor === 'applied') this.#require('waitForApplied', "waitFor: 'applied'")
-    const { write } = this.#instrumentation
-    const startedAt = write === undefined ? 0 : this.#io.clock.now()
+    const resolved = { waitFor, timeoutMs }
+    return this.#instrumentation.write === undefined
+      ? this.#send(ops, resolved)
+      : this.#sendObserved(ops, resolved)
+  }
+
+  async #sendObserved(ops: readonly Op[], options: CommitOptions): Promise<CommitResult> {
+    const startedAt = this.#io.clock.now()
     try {
-      const result = await this.#within(
-        timeoutMs,
-        this.#transport.commit(ops, { waitFor, timeoutMs }, this.#io),
-      )
-      if (write !== undefined) this.#report('ok', startedAt)
+      const result = await this.#send(ops, options)
+      this.#report('ok', startedAt)
       return result
     } catch (error) {
-      if (write !== undefined) this.#report(isSyncError(error) ? error.code : 'OTHER', startedAt)
+      this.#report(isSyncError(error) ? error.code : 'OTHER', startedAt)
       throw error
     }
   }
@@ -196,8 +207,10 @@ export class Writer {
   }
 
   /** Networked transports keep the time themselves; this is for the one that does not. */
-  async #within(timeoutMs: number, commit: Promise<CommitResult>): Promise<CommitResult> {
+  #send(ops: readonly Op[], options: CommitOptions): Promise<CommitResult> {
+    const commit = this.#transport.commit(ops, options, this.#io)
     if (this.#transport.livenessMs === 0) return commit
+    const { timeoutMs } = options
     return new Promise((resolve, reject) => {
       const timer = this.#io.clock.after(
         timeoutMs,

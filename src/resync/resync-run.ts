@@ -44,6 +44,8 @@ export class ResyncRun {
   /** Touched by a reset meanwhile: served by the run that follows. */
   readonly #postponed: (target: ResyncTarget) => boolean
   #turn = -1
+  /** RESYNCs that the target had got before its turn. */
+  #before = 0
   #outcome: ResyncOutcome | undefined
   #wake: (() => void) | undefined
 
@@ -71,6 +73,8 @@ export class ResyncRun {
 
   ended(target: ResyncTarget, outcome: ResyncOutcome): void {
     if (this.#entries[this.#turn]?.target !== target) return
+    // One that was open before its turn is not this run's.
+    if (target.resyncs === this.#before && outcome !== 'closed') return
     this.#outcome = outcome
     this.#wake?.()
   }
@@ -98,23 +102,26 @@ export class ResyncRun {
     })
     if (target.closed) return report('closed')
     if (reason === 'startup' && target.upToDate) return report('resumed')
-    if (!(await this.#becomesReady(target))) {
+    if (!(await this.#accepts(target, reason))) {
+      target.revoke()
       return report(target.closed ? 'closed' : 'passed-over')
     }
-    this.#outcome = undefined
-    target.request(reason)
-    target.grant()
     const outcome = await this.#acknowledges(target)
     return report(outcome, target.lastResync?.pairs)
   }
 
-  async #becomesReady(target: ResyncTarget): Promise<boolean> {
+  /** Offers the RESYNC; it is next once the open event has ended. */
+  async #accepts(target: ResyncTarget, reason: ResyncReason): Promise<boolean> {
     const possible = (): boolean => !target.closed && target.sourceLive && !this.#postponed(target)
-    if (possible() && !target.ready) {
-      const patienceMs = Math.max(this.#options.acceptTimeoutMs, target.openForMs)
-      await this.#until(() => target.ready || !possible(), patienceMs)
-    }
-    return possible() && target.ready
+    if (!possible()) return false
+    this.#outcome = undefined
+    this.#before = target.resyncs
+    const delivered = (): boolean => target.resyncs > this.#before
+    target.request(reason)
+    target.grant()
+    const patienceMs = Math.max(this.#options.acceptTimeoutMs, target.openForMs)
+    await this.#until(() => delivered() || !possible(), patienceMs)
+    return delivered()
   }
 
   async #acknowledges(target: ResyncTarget): Promise<ResyncOutcome> {

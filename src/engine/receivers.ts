@@ -1,0 +1,139 @@
+import { Subscription } from 'rxjs'
+import type { Observable } from 'rxjs'
+import type { ChangeEvent } from '../api/change-event.ts'
+import type { ResyncEvent } from '../api/resync-event.ts'
+import type { Handlers } from '../api/watcher.ts'
+import { nextTask } from '../kit/next-task.ts'
+import { EventStream } from './event-stream.ts'
+
+export type SyncEvent = ResyncEvent | ChangeEvent
+type Kind = SyncEvent['kind']
+
+/** One subscriber: what it wants and how it is told. */
+interface Receiver {
+  readonly resync: boolean
+  readonly change: boolean
+  next(event: SyncEvent): void
+  complete(): void
+}
+
+export interface ReceiversOptions {
+  /** In the task after the first subscription. */
+  readonly begun: () => void
+  /** Nobody is left who wants events of this kind. */
+  readonly abandoned: (kind: Kind) => void
+}
+
+/** Who is subscribed to a registration, in whichever way. */
+export class Receivers {
+  readonly events$: Observable<SyncEvent> = this.#stream<SyncEvent>(true, true)
+  readonly resyncs$: Observable<ResyncEvent> = this.#stream<ResyncEvent>(true, false)
+  readonly changes$: Observable<ChangeEvent> = this.#stream<ChangeEvent>(false, true)
+  readonly #options: ReceiversOptions
+  #all: readonly Receiver[] = []
+  #begun = false
+  #completed = false
+
+  constructor(options: ReceiversOptions) {
+    this.#options = options
+  }
+
+  /** Delivery may begin. */
+  get begun(): boolean {
+    return this.#begun
+  }
+
+  get any(): boolean {
+    return this.#all.length > 0
+  }
+
+  wants(kind: Kind): boolean {
+    return this.#all.some((receiver) => receiver[kind])
+  }
+
+  /** Who is to be told, at this moment. */
+  *of(kind: Kind): Generator<Receiver> {
+    for (const receiver of this.#all) if (receiver[kind] && !this.#completed) yield receiver
+  }
+
+  /** Answers for the handlers, without RxJS in between. */
+  handle(handlers: Handlers): Subscription {
+    return this.#add({
+      resync: true,
+      change: true,
+      next: (event) => {
+        const handler = event.kind === 'resync' ? handlers.resync : handlers.change
+        if (handler === undefined) {
+          event.done()
+          return
+        }
+        const result = (handler as (event: SyncEvent) => unknown)(event)
+        if (!isPromiseLike(result)) {
+          event.done()
+          return
+        }
+        result.then(
+          () => event.done(),
+          (error: unknown) => event.done(error ?? new Error('rejected without a reason')),
+        )
+      },
+      complete: () => {},
+    })
+  }
+
+  complete(): void {
+    this.#completed = true
+    const all = this.#all
+    this.#all = []
+    for (const receiver of all) receiver.complete()
+  }
+
+  #stream<T extends SyncEvent>(resync: boolean, change: boolean): Observable<T> {
+    return new EventStream<T>(
+      (subscriber) => {
+        if (this.#completed) {
+          subscriber.complete()
+          return () => {}
+        }
+        const subscription = this.#add({
+          resync,
+          change,
+          next: (event) => subscriber.next(event as T),
+          complete: () => subscriber.complete(),
+        })
+        return () => subscription.unsubscribe()
+      },
+      (event, error) => event.done(error ?? new Error('thrown without a reason')),
+    )
+  }
+
+  #add(receiver: Receiver): Subscription {
+    if (this.#completed) return Subscription.EMPTY
+    this.#all = [...this.#all, receiver]
+    if (!this.#begun) nextTask(() => this.#begin())
+    return new Subscription(() => this.#remove(receiver))
+  }
+
+  #begin(): void {
+    if (this.#begun || this.#all.length === 0) return
+    this.#begun = true
+    this.#options.begun()
+  }
+
+  #remove(receiver: Receiver): void {
+    this.#all = this.#all.filter((known) => known !== receiver)
+    if (this.#all.length === 0) this.#begun = false
+    for (const kind of ['resync', 'change'] as const) {
+      if (receiver[kind] && !this.wants(kind) && !this.#completed) this.#options.abandoned(kind)
+    }
+  }
+}
+
+function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'then' in value &&
+    typeof value.then === 'function'
+  )
+}
