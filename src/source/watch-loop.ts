@@ -127,6 +127,7 @@ export class WatchLoop {
 
   /** Once; a second call does nothing (W19). */
   start(): void {
+    if (this.#state.name !== 'idle') return
     const from = this.#options.resume?.position
     this.#position = from
     this.#step(from === undefined ? { kind: 'start' } : { kind: 'start', from })
@@ -140,8 +141,11 @@ export class WatchLoop {
   #step(event: WatchEvent): void {
     const { state, effects } = transition(this.#state, event)
     this.#state = state
-    for (const effect of effects) this.#perform(effect, event)
-    // The sink may have closed us.
+    for (const effect of effects) {
+      this.#perform(effect, event)
+      // The sink may have closed us (W18).
+      if (this.#state !== state) return
+    }
     const live = this.#state.name === 'live'
     if (live === this.#live) return
     this.#live = live
@@ -235,7 +239,7 @@ export class WatchLoop {
   #lost(error: unknown, attempt: AbortController): void {
     if (attempt.signal.aborted) return
     this.#step({ kind: 'lost' })
-    this.#options.sink.lost(error)
+    if (this.#state.name !== 'closed') this.#options.sink.lost(error)
   }
 
   #abandon(): void {
