@@ -6,7 +6,7 @@ const text = (value: string) => raw(new TextEncoder().encode(value))
 const agent = new Agent({ transport: memory() })
 
 agent.watch('lamps', '/lamp/').handle({
-  resync: ({ values }) => console.log('RESYNC', [...values.get('/lamp/')!].map(({ key }) => key)),
+  resync: ({ values }) => console.log('RESYNC', [...values.get('/lamp/')!].length, 'lamp'),
   change: ({ changeType, key }) => console.log('CHANGE', changeType, key),
 })
 
