@@ -65,6 +65,8 @@ export class Source {
   readonly #revisions = new RevisionCounter()
   readonly #feeds = new Set<SharedFeed>()
   #gathering: SharedFeed | undefined
+  /** Go on from a checkpoint, once nothing is held any more. */
+  #resumed: SharedFeed[] = []
   #held = false
   #closed = false
   #wasLive = false
@@ -93,7 +95,7 @@ export class Source {
     return pairs
   }
 
-  /** Gathers prefixes without opening streams until `release`. */
+  /** Gathers prefixes, and what goes on from checkpoints, without opening streams until `release`. */
   hold(): void {
     this.#held = true
   }
@@ -101,6 +103,7 @@ export class Source {
   release(): void {
     if (!this.#held) return
     this.#held = false
+    for (const feed of this.#resumed.splice(0)) feed.loop?.start()
     this.#openGathered()
   }
 
@@ -130,7 +133,8 @@ export class Source {
     feed.prefixes.push(...prefixes)
     this.#feeds.add(feed)
     this.#create(feed, { position, pairs })
-    nextTask(() => feed.loop?.start())
+    if (this.#held) this.#resumed.push(feed)
+    else nextTask(() => feed.loop?.start())
     return feed
   }
 
