@@ -90,7 +90,9 @@ export class Agent implements Sync, AsyncDisposable {
       this.#phase = 'started'
       return report
     } catch (error) {
-      await this.close()
+      await this.close().catch((failure: unknown) =>
+        this.#options.logger.error({ error: describeError(failure) }, 'close failed'),
+      )
       throw error
     }
   }

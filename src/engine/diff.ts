@@ -42,7 +42,9 @@ function passOn(event: ChangeEvent, fold: Map<string, RawPair>, emit: Emit): voi
       event.done(error)
     },
   }
-  emit(changeOf(handle, event.source, fold.get(event.key), next, event.revision))
+  // Not from our fold, which lacks what was refused and passed over (C4).
+  const prev = event.prev === undefined ? undefined : pairOf(event.prev)
+  emit(changeOf(handle, event.source, prev, next, event.revision))
 }
 
 function unfold(event: ResyncEvent, fold: Map<string, RawPair>, emit: Emit): void {

@@ -97,7 +97,7 @@ export class Engine implements Sync, RegistrationHost {
       return this.#opened ? undefined : this.open()
     })
     this.#source = new Source(options.transport, io, {
-      resetting: (feed) => this.#each(feed, (registration) => registration.resetting()),
+      resetting: (feed) => this.#each(feed, (registration) => registration.resetting(feed)),
       listed: (feed, reason) =>
         this.#each(feed, (registration) => registration.listed(feed, reason)),
       status: (feed) => this.#each(feed, (registration) => registration.sourceStatus()),

@@ -257,10 +257,10 @@ export class Registration implements WatchRegistration, ResyncTarget {
 
   // ---- what the feeds say
 
-  /** Continuity is lost: an open RESYNC is void. */
-  resetting(): void {
+  /** Continuity is lost: an open RESYNC is void, unless it was made without the feed. */
+  resetting(feed: Feed): void {
     const open = this.#open
-    if (open === undefined || open.kind === 'change') return
+    if (open === undefined || open.kind === 'change' || !this.#routes.uses(feed)) return
     this.#open = undefined
     this.#deadline.clear()
     this.#resyncTickets.add(this.#takeTickets(open))
@@ -280,7 +280,7 @@ export class Registration implements WatchRegistration, ResyncTarget {
     this.#blocked = true
     this.#dropRetryIntoResync()
     this.#forgetQueue()
-    this.resetting()
+    this.resetting(feed)
     // The run that follows the list has its order (C10): nothing goes before it.
     this.#granted = false
     this.#owe(reason, 'source')
