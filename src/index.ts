@@ -27,6 +27,8 @@ export type {
 } from './api/status.ts'
 export type {
   Batch,
+  BatchIterator,
+  BatchStream,
   Capabilities,
   CommitOptions,
   CommitResult,

@@ -51,6 +51,19 @@ export type Batch =
   | { readonly kind: 'progress'; readonly position?: Position }
   | { readonly kind: 'reset'; readonly reason: 'reconnected' | 'compacted' }
 
+/** What `stream` returns; an async generator is one. */
+export interface BatchStream extends AsyncIterable<Batch> {
+  [Symbol.asyncIterator](): BatchIterator
+}
+
+export interface BatchIterator extends AsyncIterator<Batch> {
+  /**
+   * What `next` would give at once; undefined when it would wait, end or throw. Optional: it saves the promises where
+   * many small batches come in a burst.
+   */
+  poll?(): Batch | undefined
+}
+
 export type Op =
   | {
       readonly type: 'put'
@@ -134,7 +147,7 @@ export interface Transport {
    * core calls it again. With `from` it goes on behind that position, or yields `reset` and lists. Pairs and changes
    * outside the prefixes may be yielded; the core drops them.
    */
-  stream(prefixes: readonly string[], from: Position | undefined, io: Io): AsyncIterable<Batch>
+  stream(prefixes: readonly string[], from: Position | undefined, io: Io): BatchStream
   /** The pairs under a prefix, once, in any order, in bounded batches. */
   list(prefix: string, io: Io): AsyncIterable<readonly RawPair[]>
   /** The pairs of those keys that exist, in any order. */

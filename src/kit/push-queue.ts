@@ -2,7 +2,7 @@
  * Turns pushes into an async iterable with one reader. It ends when the signal aborts or `end` is called; `fail`
  * throws at the reader once what was pushed before is read.
  */
-export class PushQueue<T> implements AsyncIterableIterator<T, undefined> {
+export class PushQueue<T extends object> implements AsyncIterableIterator<T, undefined> {
   #items: T[] = []
   #head = 0
   #wake: (() => void) | undefined
@@ -10,9 +10,12 @@ export class PushQueue<T> implements AsyncIterableIterator<T, undefined> {
   #error: { readonly cause: unknown } | undefined
   readonly #signal: AbortSignal
   readonly #onAbort = (): void => this.end()
+  readonly #onEnd: (() => void) | undefined
 
-  constructor(signal: AbortSignal) {
+  /** `onEnd` is called once, when it ends for whatever reason. */
+  constructor(signal: AbortSignal, onEnd?: () => void) {
     this.#signal = signal
+    this.#onEnd = onEnd
     if (signal.aborted) this.#ended = true
     else signal.addEventListener('abort', this.#onAbort, { once: true })
   }
@@ -49,19 +52,25 @@ export class PushQueue<T> implements AsyncIterableIterator<T, undefined> {
     if (this.#ended) return
     this.#ended = true
     this.#signal.removeEventListener('abort', this.#onAbort)
+    this.#onEnd?.()
     this.#notify()
+  }
+
+  /** What `next` would give at once; undefined when it would wait, end or throw. */
+  poll(): T | undefined {
+    if (this.#ended || this.#head === this.#items.length) return undefined
+    const item = this.#items[this.#head++] as T
+    if (this.#head === this.#items.length) {
+      this.#items = []
+      this.#head = 0
+    }
+    return item
   }
 
   async next(): Promise<IteratorResult<T, undefined>> {
     for (;;) {
-      if (!this.#ended && this.#head < this.#items.length) {
-        const value = this.#items[this.#head++] as T
-        if (this.#head === this.#items.length) {
-          this.#items = []
-          this.#head = 0
-        }
-        return { done: false, value }
-      }
+      const value = this.poll()
+      if (value !== undefined) return { done: false, value }
       if (this.#ended) return { done: true, value: undefined }
       if (this.#error !== undefined) {
         const { cause } = this.#error

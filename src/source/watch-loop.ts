@@ -2,6 +2,7 @@ import { BugError, TransportUnavailableError } from '../api/errors.ts'
 import type { ResyncReason } from '../api/resync-event.ts'
 import type {
   Batch,
+  BatchIterator,
   Io,
   Position,
   RawChange,
@@ -208,31 +209,46 @@ export class WatchLoop {
     void this.#read(attempt, from)
   }
 
-  /** Reads one stream to its end. After every pause it looks whether the attempt is still the current one (W18). */
+  /** Reads one stream to its end. */
   async #read(attempt: AbortController, from: Position | undefined): Promise<void> {
     const { transport, prefixes, io } = this.#options
-    let sinceTurn = 0
     try {
-      for await (const batch of transport.stream(prefixes, from, {
-        ...io,
-        signal: attempt.signal,
-      })) {
-        if (attempt.signal.aborted) {
-          if (batch.kind === 'changes') batch.receipt?.routed([])
-          return
-        }
-        this.#idle?.poke()
-        this.#step(transport.capabilities.resumable ? batch : withoutPosition(batch))
-        sinceTurn += weight(batch)
-        if (sinceTurn >= CHANGES_PER_TURN) {
-          sinceTurn = 0
-          await nextTurn()
-          if (attempt.signal.aborted) return
-        }
+      const stream = transport.stream(prefixes, from, { ...io, signal: attempt.signal })
+      const batches = stream[Symbol.asyncIterator]()
+      try {
+        await this.#consume(batches, attempt)
+      } finally {
+        await batches.return?.()
       }
       this.#lost(new TransportUnavailableError(transport.name, 'the stream ended'), attempt)
     } catch (error) {
       this.#lost(error, attempt)
+    }
+  }
+
+  /** After every pause it looks whether the attempt is still the current one (W18). */
+  async #consume(batches: BatchIterator, attempt: AbortController): Promise<void> {
+    const { resumable } = this.#options.transport.capabilities
+    let sinceTurn = 0
+    for (;;) {
+      let batch = batches.poll?.()
+      if (batch === undefined) {
+        const next = await batches.next()
+        if (next.done === true) return
+        batch = next.value
+      }
+      if (attempt.signal.aborted) {
+        if (batch.kind === 'changes') batch.receipt?.routed([])
+        return
+      }
+      this.#idle?.poke()
+      this.#step(resumable ? batch : withoutPosition(batch))
+      sinceTurn += weight(batch)
+      if (sinceTurn >= CHANGES_PER_TURN) {
+        sinceTurn = 0
+        await nextTurn()
+        if (attempt.signal.aborted) return
+      }
     }
   }
 

@@ -78,39 +78,21 @@ export class MemoryTransport implements Transport {
     this.#epoch = Math.floor(io.random() * 2 ** 40).toString(36)
   }
 
-  async *stream(
-    prefixes: readonly string[],
-    from: Position | undefined,
-    io: Io,
-  ): AsyncGenerator<Batch> {
-    this.#assertOpen()
+  stream(prefixes: readonly string[], from: Position | undefined, io: Io): PushQueue<Batch> {
     const cover = new PrefixIndex<true>()
     for (const prefix of prefixes) cover.set(prefix, true)
-    const watcher: Watcher = { cover, batches: new PushQueue(io.signal) }
-    // Nothing can change between this registration and the copies below: both are in one turn.
-    this.#watchers.add(watcher)
-    const missed = from === undefined ? undefined : this.#since(from)
-    const position = this.#position()
-    const pairs = missed === undefined ? this.#under(cover) : []
-    try {
-      if (missed !== undefined) {
-        yield { kind: 'changes', changes: missed, position }
-      } else {
-        if (from !== undefined) {
-          const ours = from.startsWith(`${this.#epoch}:`)
-          yield { kind: 'reset', reason: ours ? 'compacted' : 'reconnected' }
-        }
-        for (let i = 0; i < pairs.length; i += PAGE) {
-          yield { kind: 'pairs', pairs: pairs.slice(i, i + PAGE) }
-        }
-        yield { kind: 'listed', position }
-      }
-      yield* watcher.batches
-      if (!io.signal.aborted) throw new ClosedError(this.name)
-    } finally {
-      this.#watchers.delete(watcher)
-      this.#disown(watcher)
+    const watcher: Watcher = {
+      cover,
+      batches: new PushQueue(io.signal, () => {
+        this.#watchers.delete(watcher)
+        this.#disown(watcher)
+      }),
     }
+    if (this.#closed) watcher.batches.fail(new ClosedError(this.name))
+    // Nothing can change between this registration and the copies below: both are in one turn.
+    else if (!watcher.batches.ended) this.#watchers.add(watcher)
+    this.#begin(watcher, from)
+    return watcher.batches
   }
 
   async *list(prefix: string): AsyncGenerator<readonly RawPair[]> {
@@ -163,7 +145,29 @@ export class MemoryTransport implements Transport {
     this.#closed = true
     for (const timer of this.#timers.values()) timer.stop()
     this.#timers.clear()
-    for (const watcher of this.#watchers) watcher.batches.end()
+    for (const watcher of this.#watchers) {
+      this.#disown(watcher)
+      watcher.batches.fail(new ClosedError(this.name))
+    }
+  }
+
+  /** The list, or what was missed since `from`. */
+  #begin({ cover, batches }: Watcher, from: Position | undefined): void {
+    const position = this.#position()
+    const missed = from === undefined ? undefined : this.#since(from)
+    if (missed !== undefined) {
+      batches.push({ kind: 'changes', changes: missed, position })
+      return
+    }
+    if (from !== undefined) {
+      const ours = from.startsWith(`${this.#epoch}:`)
+      batches.push({ kind: 'reset', reason: ours ? 'compacted' : 'reconnected' })
+    }
+    const pairs = this.#under(cover)
+    for (let i = 0; i < pairs.length; i += PAGE) {
+      batches.push({ kind: 'pairs', pairs: pairs.slice(i, i + PAGE) })
+    }
+    batches.push({ kind: 'listed', position })
   }
 
   #announce(revision: number, changes: readonly RawChange[], applied: Applied | undefined): void {
@@ -184,8 +188,8 @@ export class MemoryTransport implements Transport {
   }
 
   /** A stream that ends takes nobody's answer along: its batches are never routed. */
-  #disown(watcher: Watcher): void {
-    for (const batch of watcher.batches.drain()) {
+  #disown({ batches }: Watcher): void {
+    for (const batch of batches.drain()) {
       if (batch.kind === 'changes') batch.receipt?.routed([])
     }
   }
