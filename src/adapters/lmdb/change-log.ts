@@ -1,11 +1,9 @@
 import type { RawChange, Receipt } from '../../api/transport.ts'
 import type { Applied } from '../../kit/applied.ts'
 import { PrefixIndex } from '../../kit/prefix-index.ts'
+import type { Transaction } from './history.ts'
 
-/** What one transaction changed. */
-interface Entry {
-  readonly revision: number
-  readonly changes: readonly RawChange[]
+interface Entry extends Transaction {
   readonly bytes: number
   /** Who has to be told what became of it, per stream that has not taken it yet. */
   readonly receipts: Map<Cursor, Receipt> | undefined
@@ -44,9 +42,12 @@ export class ChangeLog {
   #changes = 0
   #bytes = 0
 
-  constructor(limit: number, revision: number) {
+  /** `known` are the transactions that lead to the revision, without a gap. */
+  constructor(limit: number, revision: number, known: readonly Transaction[] = []) {
     this.#limit = limit
-    this.#floor = revision
+    this.#floor = revision - known.length
+    for (const { changes } of known) this.append(changes, undefined)
+    this.trim()
   }
 
   /** Changes behind it are known. */
@@ -247,8 +248,10 @@ export class Cursor {
     this.#wake = undefined
   }
 
+  /** Idempotent. Whoever waits in `changed` goes on. */
   close(): void {
     this.#log.forget(this)
+    this.wake()
   }
 
   #covers(change: RawChange): boolean {

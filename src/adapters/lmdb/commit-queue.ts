@@ -8,6 +8,7 @@ import { nextTurn } from '../../kit/next-task.ts'
 import type { ChangeLog } from './change-log.ts'
 import { commitError } from './errors.ts'
 import type { ErrorPlace } from './errors.ts'
+import type { History, Transaction } from './history.ts'
 import type { Store } from './store.ts'
 import { WriteBatch } from './write-batch.ts'
 import type { Outcome } from './write-batch.ts'
@@ -15,6 +16,7 @@ import type { Outcome } from './write-batch.ts'
 export interface CommitQueueOptions {
   readonly store: Store
   readonly log: ChangeLog
+  readonly history: History
   /** Whose writes these are, see {@link Ownership}. */
   readonly claim: number
   /** Marks positions of this open. */
@@ -147,7 +149,7 @@ export class CommitQueue {
   }
 
   async #write(jobs: readonly Job[]): Promise<void> {
-    const { store, log, claim, run, clock } = this.#options
+    const { store, log, history, claim, run, clock } = this.#options
     const expiring = this.#expiryDue
     this.#expiryDue = false
     this.#failure = undefined
@@ -157,8 +159,11 @@ export class CommitQueue {
       const batch = new WriteBatch(store, run, clock.now(), mayExpire)
       const expired = expiring ? batch.expire(BATCH_EXPIRIES) : []
       const outcomes = jobs.map((job) => addTo(batch, job.ops))
-      if (!batch.isEmpty && !(await batch.write(claim))) throw this.#lose()
-      for (const change of expired) log.append([change], undefined)
+      const transactions = [...expired, ...changesOf(outcomes)]
+      const planned = history.plan(transactions)
+      if (!batch.isEmpty && !(await batch.write(claim, planned))) throw this.#lose()
+      history.confirm(planned, transactions)
+      for (const { changes } of expired) log.append(changes, undefined)
       for (let i = 0; i < jobs.length; i++) {
         this.#settle(jobs[i] as Job, outcomes[i] as Attempt<Outcome>)
       }
@@ -279,6 +284,14 @@ function addTo(batch: WriteBatch, ops: readonly Op[]): Attempt<Outcome> {
     if (isSyncError(error, 'SYNC_VERSION_CONFLICT')) return { error }
     throw error
   }
+}
+
+function changesOf(outcomes: readonly Attempt<Outcome>[]): Transaction[] {
+  const transactions: Transaction[] = []
+  for (const { value } of outcomes) {
+    if (value !== undefined && value.changes.length > 0) transactions.push(value)
+  }
+  return transactions
 }
 
 function finish(job: Job, settle: () => void): void {

@@ -18,10 +18,12 @@ export const FORMAT = 1
  * One tree for everything, so that a commit touches few pages. Pairs stand under their keys as UTF-8, with the revision
  * as LMDB version. What else there is begins with a byte that no UTF-8 text has, behind all pairs:
  *
+ *   0xfc, revision → JSON         what the batches that end there changed, see History
  *   0xfd, time, key → nothing     what expires, in the order of time
  *   0xfe, key → time              the same by key
  *   0xff, letter                  see META
  */
+const BY_REVISION = 0xfc
 const BY_TIME = 0xfd
 const BY_KEY = 0xfe
 const FIRST_INNER = 0xf8
@@ -72,6 +74,11 @@ export const RANGE_OF_EXPIRIES: KeyRange = {
   end: Uint8Array.of(BY_TIME + 1),
 }
 
+export const RANGE_OF_HISTORY: KeyRange = {
+  start: Uint8Array.of(BY_REVISION),
+  end: Uint8Array.of(BY_REVISION + 1),
+}
+
 export const RANGE_OF_ALL: KeyRange = { start: Uint8Array.of(0), end: Uint8Array.of(0xff, 0xff) }
 
 /** The last revision, and which run wrote it. */
@@ -90,17 +97,22 @@ export function decodeState(bytes: Buffer | undefined): StoreState {
   return { revision: Number(revision), run }
 }
 
-const TIME_BYTES = 8
+const NUMBER_BYTES = 8
 
 /** Big-endian: the bytes of positive doubles sort as the numbers do. */
-export function encodeTime(at: number): Buffer {
-  const bytes = Buffer.allocUnsafe(TIME_BYTES)
-  bytes.writeDoubleBE(at)
+export function encodeNumber(value: number): Buffer {
+  const bytes = Buffer.allocUnsafe(NUMBER_BYTES)
+  bytes.writeDoubleBE(value)
   return bytes
 }
 
-export function decodeTime(bytes: Uint8Array): number {
-  return new DataView(bytes.buffer, bytes.byteOffset, TIME_BYTES).getFloat64(0)
+export function decodeNumber(bytes: Uint8Array): number {
+  return new DataView(bytes.buffer, bytes.byteOffset, NUMBER_BYTES).getFloat64(0)
+}
+
+/** Where the history of a batch is kept. */
+export function historyKey(revision: number): Buffer {
+  return Buffer.concat([Buffer.of(BY_REVISION), encodeNumber(revision)])
 }
 
 /** Where the deadline of a key is kept. */
@@ -110,12 +122,12 @@ export function deadlineKey(key: string): Buffer {
 
 /** A key's place in the order of time. */
 export function expiryKey(at: number, key: string): Buffer {
-  return Buffer.concat([Buffer.of(BY_TIME), encodeTime(at), Buffer.from(key)])
+  return Buffer.concat([Buffer.of(BY_TIME), encodeNumber(at), Buffer.from(key)])
 }
 
 export function decodeExpiryKey(bytes: Uint8Array): { readonly at: number; readonly key: string } {
-  const time = bytes.subarray(1, 1 + TIME_BYTES)
-  return { at: decodeTime(time), key: Buffer.from(bytes.subarray(1 + TIME_BYTES)).toString() }
+  const time = bytes.subarray(1, 1 + NUMBER_BYTES)
+  return { at: decodeNumber(time), key: Buffer.from(bytes.subarray(1 + NUMBER_BYTES)).toString() }
 }
 
 /** The same bytes, not copied, as a plain array: a Buffer's methods differ. */

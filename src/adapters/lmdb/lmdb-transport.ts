@@ -20,6 +20,7 @@ import { ChangeLog } from './change-log.ts'
 import type { Cursor } from './change-log.ts'
 import { CommitQueue } from './commit-queue.ts'
 import { openError, readError } from './errors.ts'
+import { History } from './history.ts'
 import type { LmdbSettings } from './options.ts'
 import { holderOf, own } from './ownership.ts'
 import type { Ownership } from './ownership.ts'
@@ -81,8 +82,9 @@ export class LmdbTransport implements Transport {
     const { log, queue, positions } = this.#held()
     const cover = coverOf(prefixes)
     const cursor = log.open(cover, log.last)
-    const wake = (): void => cursor.wake()
-    io.signal.addEventListener('abort', wake, { once: true })
+    // A stream that was given up routes nothing any more, though its reader may not yet have let go of it.
+    const giveUp = (): void => cursor.close()
+    io.signal.addEventListener('abort', giveUp, { once: true })
     let receipt: Receipt | undefined
     try {
       let behind = from === undefined ? undefined : positions.resume(from, log.floor, log.last)
@@ -111,7 +113,7 @@ export class LmdbTransport implements Transport {
         }
       }
     } finally {
-      io.signal.removeEventListener('abort', wake)
+      io.signal.removeEventListener('abort', giveUp)
       // Whoever took it and did not pass it on will not any more; otherwise this does nothing.
       receipt?.routed([])
       cursor.close()
@@ -165,12 +167,14 @@ export class LmdbTransport implements Transport {
     const { database, epoch, claim } = ownership
     const store = new Store(database, epoch)
     try {
-      const { state } = store
+      const { revision } = store.state
       const run = randomUUID().slice(0, 8)
-      const log = new ChangeLog(historyLimit, state.revision)
+      const { history, transactions, segments } = History.load(store, historyLimit, run)
+      const log = new ChangeLog(historyLimit, revision, transactions)
       const queue = new CommitQueue({
         store,
         log,
+        history,
         claim,
         run,
         clock: io.clock,
@@ -179,7 +183,8 @@ export class LmdbTransport implements Transport {
         holder: () => holderOf(database),
       })
       await queue.start()
-      return { store, ownership, log, queue, positions: new Positions(epoch, run, state) }
+      const positions = new Positions(epoch, [...segments, { revision: revision + 1, run }])
+      return { store, ownership, log, queue, positions }
     } catch (error) {
       await ownership.release()
       await store.close()

@@ -1,24 +1,24 @@
 import type { Position } from '../../api/transport.ts'
 
+import type { Segment } from './history.ts'
+
 /**
  * Where a stream stands: the store's epoch, the run that wrote the revision, the revision. The run tells a store that
  * was put back from a backup and has since come as far again.
  */
 export class Positions {
   readonly #epoch: string
-  readonly #run: string
-  readonly #start: { readonly revision: number; readonly run: string }
+  readonly #segments: readonly Segment[]
 
-  /** `start` is the state at the open; `run` is this open's name. */
-  constructor(epoch: string, run: string, start: { revision: number; run: string }) {
+  /** The segments ascend. */
+  constructor(epoch: string, segments: readonly Segment[]) {
     this.#epoch = epoch
-    this.#run = run
-    this.#start = start
+    this.#segments = segments
   }
 
   at(revision: number): Position {
-    const run = revision > this.#start.revision ? this.#run : this.#start.run
-    return `${this.#epoch}:${run}:${revision}`
+    const segment = this.#segments.findLast((each) => each.revision <= revision)
+    return `${this.#epoch}:${segment?.run ?? ''}:${revision}`
   }
 
   /**
@@ -30,7 +30,8 @@ export class Positions {
     if (epoch !== this.#epoch || !Number.isSafeInteger(revision) || revision > last) {
       return 'reconnected'
     }
-    if (revision < floor) return 'compacted'
+    const first = this.#segments[0]?.revision ?? last
+    if (revision < Math.max(floor, first)) return 'compacted'
     return from === this.at(revision) ? revision : 'reconnected'
   }
 }

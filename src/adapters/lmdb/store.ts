@@ -6,14 +6,17 @@ import {
   deadlineKey,
   decodeExpiryKey,
   decodeState,
-  decodeTime,
+  decodeNumber,
   encodeState,
-  encodeTime,
+  encodeNumber,
   expiryKey,
+  historyKey,
   META,
   RANGE_OF_EXPIRIES,
+  RANGE_OF_HISTORY,
   rangeOfPrefix,
 } from './layout.ts'
+import type { HistoryWrite } from './history.ts'
 import type { StoreState } from './layout.ts'
 import { LmdbPair } from './lmdb-pair.ts'
 import { Snapshot } from './snapshot.ts'
@@ -27,6 +30,13 @@ export interface KeyWrite {
   readonly deadline: number | undefined
   /** The deadline that is stored now. */
   readonly storedDeadline: number | undefined
+}
+
+/** All that one batch writes. */
+export interface BatchWrite {
+  readonly state: StoreState
+  readonly writes: ReadonlyMap<string, KeyWrite>
+  readonly history: HistoryWrite
 }
 
 const NO_KEYS: ReadonlySet<string> = new Set()
@@ -61,7 +71,7 @@ export class Store {
   /** When the key expires, in ms since the epoch of time. */
   deadlineOf(key: string): number | undefined {
     const bytes = this.#database.get(deadlineKey(key))
-    return bytes === undefined ? undefined : decodeTime(bytes)
+    return bytes === undefined ? undefined : decodeNumber(bytes)
   }
 
   /** Ascending. */
@@ -85,6 +95,11 @@ export class Store {
     return keys
   }
 
+  /** What {@link History} wrote, oldest first. */
+  *history(): Generator<Buffer> {
+    for (const { value } of this.#database.getRange(RANGE_OF_HISTORY)) yield value
+  }
+
   /** To be closed by the caller; `close` closes what is left. Keys in `skip` are left out. */
   snapshot(prefixes: readonly string[], skip: ReadonlySet<string> = NO_KEYS): Snapshot {
     const snapshot = new Snapshot(this.#database, this.epoch, prefixes, skip, (closed) => {
@@ -103,7 +118,7 @@ export class Store {
    * Writes all or nothing and resolves when it is on disk; false: the store has another owner by now, nothing was
    * written. Keys and values must have been checked.
    */
-  write(claim: number, state: StoreState, writes: ReadonlyMap<string, KeyWrite>): Promise<boolean> {
+  write(claim: number, { state, writes, history }: BatchWrite): Promise<boolean> {
     const database = this.#database
     return database.ifVersion(META.owner, claim, () => {
       void database.put(META.state, encodeState(state), 0)
@@ -112,6 +127,9 @@ export class Store {
         else void database.put(key, write.value as Buffer, write.revision)
         if (write.deadline !== write.storedDeadline) this.#moveDeadline(key, write)
       }
+      for (const revision of history.remove) void database.remove(historyKey(revision))
+      const { put } = history
+      if (put !== undefined) void database.put(historyKey(put.revision), put.value, 0)
     })
   }
 
@@ -126,7 +144,7 @@ export class Store {
     if (deadline === undefined) {
       void database.remove(deadlineKey(key))
     } else {
-      void database.put(deadlineKey(key), encodeTime(deadline), 0)
+      void database.put(deadlineKey(key), encodeNumber(deadline), 0)
       void database.put(expiryKey(deadline, key), NO_BYTES, 0)
     }
   }

@@ -1,6 +1,7 @@
 import { VersionConflictError } from '../../api/errors.ts'
 import { hasPrefix } from '../../api/key.ts'
 import type { CommitResult, Op, RawChange } from '../../api/transport.ts'
+import type { HistoryWrite, Transaction } from './history.ts'
 import type { StoreState } from './layout.ts'
 import { LmdbPair, versionOf } from './lmdb-pair.ts'
 import type { KeyWrite, Store } from './store.ts'
@@ -8,6 +9,8 @@ import type { KeyWrite, Store } from './store.ts'
 /** What one commit came to. */
 export interface Outcome {
   readonly result: CommitResult
+  /** Of the changes. */
+  readonly revision: number
   /** Each key once; none when nothing was there to delete. */
   readonly changes: readonly RawChange[]
 }
@@ -67,23 +70,24 @@ export class WriteBatch {
     if (changes.length > 0) this.#revision = revision
     return {
       result: { versions, deleted },
+      revision,
       changes: ops.length > 1 ? lastOfEach(changes) : changes,
     }
   }
 
   /** Takes overdue keys out, each with a revision of its own. Before any commit. */
-  expire(limit: number): RawChange[] {
+  expire(limit: number): Transaction[] {
     return this.#store.due(this.#now, limit).map((key) => {
       const revision = ++this.#revision
       this.#delete(key, revision)
-      return { type: 'delete', key, revision }
+      return { revision, changes: [{ type: 'delete', key, revision }] }
     })
   }
 
   /** Resolves when it is on disk; false: the store has another owner. */
-  write(claim: number): Promise<boolean> {
+  write(claim: number, history: HistoryWrite): Promise<boolean> {
     const state: StoreState = { revision: this.#revision, run: this.#run }
-    return this.#store.write(claim, state, this.#writes)
+    return this.#store.write(claim, { state, writes: this.#writes, history })
   }
 
   #assertCondition(op: Op): void {
