@@ -39,9 +39,19 @@ export function coalesce(pending: PendingChange, newer: PendingChange): boolean 
   pending.next = newer.next
   pending.revision = newer.revision
   if (newer.tickets !== undefined) pending.tickets = [...(pending.tickets ?? []), ...newer.tickets]
-  const { prev, next } = pending
-  if (prev === undefined || next === undefined) return prev !== next
-  return !sameBytes(prev.value, next.value)
+  return !isSameValue(pending.prev, pending.next)
+}
+
+/** Both absent, or of the same bytes. */
+export function isSameValue(a: RawPair | undefined, b: RawPair | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b
+  return sameBytes(a.value, b.value)
+}
+
+/** The receiver has what the change's writers ended with: nothing is left to answer. */
+export function settleTickets(change: PendingChange): void {
+  for (const ticket of change.tickets ?? []) ticket.settle()
+  change.tickets = undefined
 }
 
 /** The queue of one registration (C8). It counts; its owner enforces the limits. */
@@ -50,6 +60,8 @@ export interface DeliveryQueue {
   /** Of the values that wait. */
   readonly bytes: number
   push(change: PendingChange): void
+  /** Puts it before all others; none of them is of the same key where `latest`. */
+  unshift(change: PendingChange): void
   shift(): PendingChange | undefined
   /** Oldest first. */
   [Symbol.iterator](): Iterator<PendingChange>
@@ -78,6 +90,12 @@ class QueueOfAll implements DeliveryQueue {
 
   push(change: PendingChange): void {
     this.#items.push(change)
+    this.bytes += sizeOf(change)
+  }
+
+  unshift(change: PendingChange): void {
+    this.#items = [change, ...this]
+    this.#head = 0
     this.bytes += sizeOf(change)
   }
 
@@ -138,8 +156,15 @@ class QueueOfLatest implements DeliveryQueue {
       return
     }
     this.#items.delete(change.key)
-    // The fold is what the writers ended with: nothing is left to answer.
-    for (const ticket of waiting.tickets ?? []) ticket.settle()
+    settleTickets(waiting)
+  }
+
+  unshift(change: PendingChange): void {
+    const rest = [...this.#items]
+    this.#items.clear()
+    this.#items.set(change.key, change)
+    for (const [key, waiting] of rest) this.#items.set(key, waiting)
+    this.bytes += sizeOf(change)
   }
 
   shift(): PendingChange | undefined {

@@ -13,7 +13,13 @@ import { Deadline } from '../kit/deadline.ts'
 import { nextTask } from '../kit/next-task.ts'
 import type { Feed } from '../source/source.ts'
 import type { SourceChange } from '../source/watch-loop.ts'
-import { coalesce, createDeliveryQueue, pendingChange } from './delivery-queue.ts'
+import {
+  coalesce,
+  createDeliveryQueue,
+  isSameValue,
+  pendingChange,
+  settleTickets,
+} from './delivery-queue.ts'
 import type { DeliveryQueue, PendingChange } from './delivery-queue.ts'
 import type { RegistrationHost } from './engine.ts'
 import { deleteEvent, putEvent, resyncEvent } from './events.ts'
@@ -27,6 +33,16 @@ import { Routes } from './routes.ts'
 import type { FeedShares } from './routes.ts'
 import type { Ticket } from './ticket.ts'
 import type { ResolvedWatchOptions } from './watch-options.ts'
+
+/** A refused change that comes again. */
+interface Retry {
+  readonly change: PendingChange
+  readonly attempt: number
+  /** As it was delivered: with `latest` the change goes on changing. */
+  readonly delivered: Pick<PendingChange, 'next' | 'revision'>
+  /** With `latest` it went back to what the receiver had before: nothing is left to tell. */
+  withdrawn: boolean
+}
 
 /** Events delivered in one go before other work gets a turn. */
 const EVENTS_PER_TURN = 1_024
@@ -60,7 +76,7 @@ export class Registration implements WatchRegistration, ResyncTarget {
   /** A checkpoint stands for the startup RESYNC (C1). */
   #resumed = false
   #open: OpenEvent | undefined
-  #retry: { readonly change: PendingChange; readonly attempt: number } | undefined
+  #retry: Retry | undefined
   #attempts = 0
   #pumping = false
   #pumpQueued = false
@@ -123,7 +139,7 @@ export class Registration implements WatchRegistration, ResyncTarget {
   get status(): RegistrationStatus {
     return {
       state: this.#state(),
-      pending: this.#queue.size + (this.#retry === undefined ? 0 : 1),
+      pending: this.#queue.size + (this.#repeated === undefined ? 0 : 1),
       pendingBytes: this.#queue.bytes,
       inFlight: this.#open === undefined ? 0 : 1,
       refusals: this.#refusals,
@@ -157,7 +173,7 @@ export class Registration implements WatchRegistration, ResyncTarget {
     if (this.#closed || this.#blocked || !this.#tracking || this.#routes.changing) {
       return undefined
     }
-    const open = this.#open?.change ?? this.#retry?.change
+    const open = this.#open?.change ?? this.#repeated
     const pending = open === undefined ? [...this.#queue] : [open, ...this.#queue]
     return this.#routes.checkpoint(this.#host.transportName, pending)
   }
@@ -321,7 +337,7 @@ export class Registration implements WatchRegistration, ResyncTarget {
     const pending = pendingChange(change, feed, before, ticket)
     const { delivery, queueLimit, queueBytes } = this.#options
     if (delivery === 'latest' && this.#retry?.change.key === pending.key) {
-      if (!coalesce(this.#retry.change, pending)) this.#dropRetry(this.#retry.change)
+      this.#merge(this.#retry, pending)
     } else {
       this.#queue.push(pending)
     }
@@ -373,16 +389,18 @@ export class Registration implements WatchRegistration, ResyncTarget {
       return true
     }
     if (this.#blocked || !this.#tracking) return false
-    const change = this.#retry?.change ?? this.#queue.shift()
-    if (change === undefined) return false
-    this.#attempts = this.#retry?.attempt ?? 0
+    const repeated = this.#repeated
+    this.#attempts = repeated === undefined ? 0 : (this.#retry?.attempt ?? 0)
     this.#retry = undefined
+    const change = repeated ?? this.#queue.shift()
+    if (change === undefined) return false
     this.#deliverChange(change)
     return true
   }
 
   #deliverResync(): void {
-    const reason = this.#owed[0] as ResyncReason
+    // C1: whatever else is owed, the first one is the startup.
+    const reason = this.#hasStarted ? (this.#owed[0] as ResyncReason) : 'startup'
     this.#owed = []
     this.#granted = false
     this.#blocked = true
@@ -518,39 +536,61 @@ export class Registration implements WatchRegistration, ResyncTarget {
       'event refused',
     )
     const late = result === 'timeout' ? event : undefined
-    const change = event.change
-    if (change === undefined) {
+    if (event.change === undefined) {
       this.#blocked = true
       this.#backoff.begin(late)
       this.#owed.push('refused')
       this.#endResync(event, result, error)
       return
     }
+    this.#follow(event.change, late)
+    // Last, because the receiver hears of it: it may answer late, or close us.
     event.end(result, error)
-    if (!this.#tracking) return // a RESYNC is owed already
+  }
+
+  /** What comes after a refused change, by `onRefusal` (C7). */
+  #follow(change: PendingChange, late: OpenEvent | undefined): void {
     const { onRefusal, maxRetries } = this.#options
     if (onRefusal === 'continue') return
-    if (onRefusal === 'retry' && this.#attempts < maxRetries) {
-      if (!this.#renew(change)) return
-      this.#retry = { change, attempt: this.#attempts + 1 }
+    if (this.#tracking && onRefusal === 'retry' && this.#attempts < maxRetries) {
+      if (!this.#routes.covers(change.key)) return // unregistered meanwhile
+      this.#retry = {
+        change,
+        attempt: this.#attempts + 1,
+        delivered: { next: change.next, revision: change.revision },
+        withdrawn: false,
+      }
+      this.#renew(this.#retry)
       this.#backoff.begin(late)
       return
     }
     this.#backoff.begin(late)
     this.#blocked = true
-    this.#owe('refused', 'own')
+    // After an overflow or a new list a RESYNC is owed already.
+    if (this.#tracking) this.#owe('refused', 'own')
   }
 
-  /**
-   * With `latest`, a newer value that queued behind a refused event becomes part of it (C8). False: it went back to
-   * what the receiver has.
-   */
-  #renew(change: PendingChange): boolean {
-    if (this.#options.delivery === 'all') return true
-    const [newer] = this.#queue.retain((waiting) => waiting.key !== change.key)
-    if (newer === undefined || coalesce(change, newer)) return true
-    for (const ticket of change.tickets ?? []) ticket.settle()
-    return false
+  /** The change that comes again after the back-off. */
+  get #repeated(): PendingChange | undefined {
+    return this.#retry?.withdrawn === false ? this.#retry.change : undefined
+  }
+
+  /** With `latest`, a newer value that queued behind a refused event becomes part of it (C8). */
+  #renew(retry: Retry): void {
+    if (this.#options.delivery === 'all') return
+    const [newer] = this.#queue.retain((waiting) => waiting.key !== retry.change.key)
+    if (newer !== undefined) this.#merge(retry, newer)
+  }
+
+  #merge(retry: Retry, newer: PendingChange): void {
+    retry.withdrawn = !coalesce(retry.change, newer)
+    if (retry.withdrawn) settleTickets(retry.change)
+  }
+
+  /** The receiver has the change as it was delivered: what became of it since is still to be told. */
+  #settleRetry({ change, delivered }: Retry): void {
+    if (isSameValue(delivered.next, change.next)) settleTickets(change)
+    else this.#queue.unshift({ ...change, prev: delivered.next })
   }
 
   /** C12: only a word without error, in the back-off that its own timeout began, still counts. */
@@ -561,9 +601,10 @@ export class Registration implements WatchRegistration, ResyncTarget {
     }
     this.#backoff.end()
     this.#backoff.acknowledged()
+    if (this.#retry !== undefined) this.#settleRetry(this.#retry)
     this.#retry = undefined
     this.#owed = this.#owed.filter((reason) => reason !== 'refused')
-    if (this.#tracking && this.#owed.length === 0) this.#blocked = false
+    if (this.#tracking) this.#blocked = false
     if (event.kind === 'resync' && this.#lastResync !== undefined) {
       const durationMs = this.#host.io.clock.now() - this.#lastResync.at
       this.#lastResync = { ...this.#lastResync, durationMs, outcome: 'acked' }
@@ -586,11 +627,6 @@ export class Registration implements WatchRegistration, ResyncTarget {
   /** The startup RESYNC was delivered, or a checkpoint stands for it. */
   get #hasStarted(): boolean {
     return this.#resumed || this.#lastResync !== undefined
-  }
-
-  /** Nothing is delivered before the startup RESYNC. */
-  get #awaitsStartup(): boolean {
-    return !this.#hasStarted && !this.#resuming
   }
 
   /** The first RESYNC, once everything is listed. */
@@ -656,11 +692,6 @@ export class Registration implements WatchRegistration, ResyncTarget {
     this.#retry = undefined
   }
 
-  #dropRetry(change: PendingChange): void {
-    for (const ticket of change.tickets ?? []) ticket.settle()
-    this.#retry = undefined
-  }
-
   #takeTickets(event: OpenEvent): Ticket[] {
     const holder = event.change ?? event
     const tickets = holder.tickets ?? []
@@ -671,9 +702,10 @@ export class Registration implements WatchRegistration, ResyncTarget {
   /** After `unregister`: what is not watched any more is not delivered. */
   #keepOnly(rest: { covers(key: string): boolean }): void {
     const dropped = this.#queue.retain((change) => rest.covers(change.key))
-    for (const change of dropped) for (const ticket of change.tickets ?? []) ticket.settle()
+    for (const change of dropped) settleTickets(change)
     if (this.#retry !== undefined && !rest.covers(this.#retry.change.key)) {
-      this.#dropRetry(this.#retry.change)
+      settleTickets(this.#retry.change)
+      this.#retry = undefined
     }
     this.#statusChanged()
   }

@@ -62,6 +62,10 @@ export class Routes {
     return this.#next !== undefined
   }
 
+  covers(key: string): boolean {
+    return this.#prefixes.some((prefix) => hasPrefix(key, prefix))
+  }
+
   uses(feed: Feed): boolean {
     return this.#active.some((route) => route.feed === feed)
   }

@@ -66,6 +66,11 @@ export class ScriptedAgent {
     return this
   }
 
+  /** Moves time on and lets happen what that sets off. */
+  run(ms: number): Promise<void> {
+    return this.clock.run(ms)
+  }
+
   /** Starts with a store that lists these pairs on its first stream. */
   async start(
     ...pairs: readonly (readonly [key: string, value: string, revision: number])[]

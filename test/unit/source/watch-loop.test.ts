@@ -15,7 +15,7 @@ interface Harness {
   /** What the sink was told, one line each. */
   readonly told: string[]
   readonly positions: (string | undefined)[]
-  settle(): Promise<void>
+  readonly settle: () => Promise<void>
 }
 
 function harness(
