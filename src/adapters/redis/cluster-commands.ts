@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { ClosedError, TransportUnavailableError } from '../../api/errors.ts'
 import { backoffMs } from '../../kit/backoff.ts'
 import { abortable } from './abortable.ts'
@@ -37,6 +38,8 @@ export class ClusterCommands implements Commands {
     this.#settings = settings
     this.#dial = dial
     this.#io = io
+    // Each node's dial listens to it.
+    setMaxListeners(0, this.#closing.signal)
   }
 
   async send(

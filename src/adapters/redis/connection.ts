@@ -144,9 +144,13 @@ export class Connection {
     this.#client.stream?.destroy()
   }
 
-  /** Waits for what is under way and says QUIT, at most so long; then {@link destroy}. */
+  /** Waits for the answers that are owed, at most so long; then {@link destroy}. */
   async close(withinMs: number): Promise<void> {
-    if (this.#lost !== undefined) return
+    if (this.#lost === undefined && this.#owed > 0) await this.#quit(withinMs)
+    this.destroy()
+  }
+
+  async #quit(withinMs: number): Promise<void> {
     await new Promise<void>((resolve) => {
       const timer = this.#clock.after(withinMs, resolve)
       const done = (): void => {
@@ -155,7 +159,6 @@ export class Connection {
       }
       this.#client.quit().then(done, done)
     })
-    this.destroy()
   }
 
   #end(reason: SyncError | undefined): void {

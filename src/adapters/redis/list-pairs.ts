@@ -1,19 +1,20 @@
 import { TransportUnavailableError } from '../../api/errors.ts'
 import type { Io, RawPair } from '../../api/transport.ts'
-import { backoffMs } from '../../kit/backoff.ts'
 import { onAbort } from './abortable.ts'
 import type { Commands, Primaries } from './commands.ts'
+import { detached } from './node-reads.ts'
 import type { RedisSettings } from './options.ts'
-import { pause } from './pause.ts'
+import { RedisPair } from './redis-pair.ts'
 import { StreamReads } from './stream-reads.ts'
+import { Wakeup } from './wakeup.ts'
 
-/** How often a cluster is walked while its slots move. */
-const MAX_WALKS = 8
-const AGAIN_BACKOFF = { baseMs: 50, capMs: 2_000 } as const
+/** How often a cluster is walked whose nodes come and go. */
+const MAX_WALKS = 5
 
 /**
- * The pairs under a prefix, each key once (SCAN may name it twice), apart from any stream.
- * @throws TransportUnavailableError when a cluster's slots do not come to rest; AccessDeniedError
+ * The pairs under a prefix, each key once (SCAN may name it twice), apart from any stream. When slots of a cluster move
+ * meanwhile it is walked twice: only a key that moves twice can be missed.
+ * @throws TransportUnavailableError; AccessDeniedError; the signal's reason
  */
 export async function* listPairs(
   prefix: string,
@@ -23,40 +24,54 @@ export async function* listPairs(
   skipped: (what: 'key' | 'value') => void,
 ): AsyncGenerator<readonly RawPair[], void, undefined> {
   const seen = new Set<string>()
-  for (let walk = 1; ; walk++) {
-    const primaries = await commands.primaries(io.signal)
-    let strayed = false
-    const pages = walkOnce(prefix, primaries, settings, io, skipped, () => {
-      strayed = true
-    })
-    for await (const page of pages) {
-      const pairs = page.filter(({ key }) => !seen.has(key))
-      for (const { key } of pairs) seen.add(key)
-      if (pairs.length > 0) yield pairs
-      if (strayed) break
-    }
-    if (primaries.slots === undefined) return
-    const after = (await commands.primaries(io.signal)).slots
-    const still = !strayed && after?.digest === primaries.slots.digest
-    // A key on its way may have been on neither node when its turn came; the second walk meets it.
-    if (still && (!primaries.slots.moving || walk > 1)) return
-    if (walk === MAX_WALKS) {
-      throw new TransportUnavailableError(settings.name, 'the slots of the cluster keep moving')
-    }
-    await pause(backoffMs(walk, io.random, AGAIN_BACKOFF), io.clock, io.signal)
+  const fresh = (pairs: readonly RawPair[]): RawPair[] => {
+    const unseen = pairs.filter(({ key }) => !seen.has(key))
+    for (const { key } of unseen) seen.add(key)
+    return unseen
   }
+  for (let walk = 1; walk <= MAX_WALKS; walk++) {
+    const before = await commands.primaries(io.signal)
+    const strayed: string[] = []
+    for await (const page of walkOnce(prefix, before, settings, io, skipped, strayed)) {
+      const pairs = fresh(page)
+      if (pairs.length > 0) yield pairs
+    }
+    if (before.slots === undefined) return
+    if (strayed.length > 0) yield fresh(await readPairs(strayed, commands, io.signal))
+    const { slots } = await commands.primaries(io.signal)
+    if (slots?.digest === before.slots.digest && !slots.moving) return
+    const samePrimaries = [...(slots?.primaries.keys() ?? [])].every((id) =>
+      before.connections.has(id),
+    )
+    if (walk > 1 && samePrimaries) return
+  }
+  throw new TransportUnavailableError(settings.name, 'the primaries of the cluster keep changing')
 }
 
+/** The pairs of those keys that hold strings. */
+export async function readPairs(
+  keys: readonly string[],
+  commands: Commands,
+  signal: AbortSignal,
+): Promise<RawPair[]> {
+  const values = await commands.get(keys, signal)
+  return keys.flatMap((key, i) => {
+    const value = values[i]
+    return value === null || value === undefined ? [] : [new RedisPair(key, detached(value))]
+  })
+}
+
+/** Keys that had moved when they were read are put into `strayed`. */
 async function* walkOnce(
   prefix: string,
   { connections, slots, read }: Primaries,
   settings: RedisSettings,
   io: Io,
   skipped: (what: 'key' | 'value') => void,
-  moved: () => void,
+  strayed: string[],
 ): AsyncGenerator<readonly RawPair[], void, undefined> {
-  let wake = (): void => {}
-  const forget = onAbort(io.signal, () => wake())
+  const news = new Wakeup()
+  const forget = onAbort(io.signal, () => news.notify())
   try {
     const reads = new StreamReads({
       prefixes: [prefix],
@@ -64,22 +79,19 @@ async function* walkOnce(
       slots,
       read,
       scanCount: settings.scanCount,
-      moved,
+      moved: (keys) => strayed.push(...keys),
       skipped,
-      wake: () => wake(),
+      wake: () => news.notify(),
     })
     reads.list()
     for (;;) {
       io.signal.throwIfAborted()
-      const woken = new Promise<void>((resolve) => {
-        wake = resolve
-      })
       reads.send(false)
       const landed = reads.take()
       // What was taken makes room; the next reads are under way while the consumer works.
       reads.send(false)
       if (landed?.kind === 'pairs') yield landed.pairs
-      else if (reads.listing) await woken
+      else if (reads.listing) await news.wait()
       else return
     }
   } finally {

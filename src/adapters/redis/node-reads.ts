@@ -60,6 +60,13 @@ export class NodeReads {
     this.#size = new ReadSize(context.scanCount)
   }
 
+  /** The listed keys that are not being read yet; another node is to be asked for them. */
+  giveUpListed(): readonly string[] {
+    const listed = this.#listed
+    this.#listed = []
+    return listed
+  }
+
   /** Nothing is owed and nothing waits to be taken. */
   get idle(): boolean {
     return this.#underWay.length === 0
@@ -114,7 +121,8 @@ export class NodeReads {
 
   /** The next keys are looked up while values are read. */
   #sendScan(): void {
-    if (this.#cursor === undefined || this.#scanning || this.#listed.length >= this.#size.keys) return
+    if (this.#cursor === undefined || this.#scanning || this.#listed.length >= this.#size.keys)
+      return
     const { pattern, scanCount } = this.#context
     const page = scanPage(this.#connection, this.#cursor, pattern, scanCount)
     this.#track(

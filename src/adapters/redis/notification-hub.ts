@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import type { Timer } from '../../api/clock.ts'
 import { ClosedError, TransportUnavailableError } from '../../api/errors.ts'
 import type { SyncError } from '../../api/errors.ts'
@@ -70,6 +71,8 @@ export class NotificationHub {
 
   constructor(options: HubOptions) {
     this.#options = options
+    // Every connection, join and pause listens to it.
+    setMaxListeners(0, this.#closing.signal)
     this.#started = this.#start()
     this.#started.catch((error: unknown) => this.#end(translate(options.settings.name, error)))
   }

@@ -16,7 +16,8 @@ import type {
   RawPair,
   Transport,
 } from '../../api/transport.ts'
-import { abortable, onAbort } from './abortable.ts'
+import { AbortFan } from './abort-fan.ts'
+import { abortable } from './abortable.ts'
 import { ClusterCommands } from './cluster-commands.ts'
 import { commitKeys } from './commit.ts'
 import type { KeyOp } from './commit.ts'
@@ -26,12 +27,10 @@ import { deletePrefix } from './delete-prefix.ts'
 import { dialer } from './dial.ts'
 import type { Dial } from './dial.ts'
 import { translate } from './errors.ts'
-import { listPairs } from './list-pairs.ts'
-import { detached } from './node-reads.ts'
+import { listPairs, readPairs } from './list-pairs.ts'
 import { NotificationHub } from './notification-hub.ts'
 import { ensureNotifications } from './notification-setting.ts'
 import type { RedisSettings } from './options.ts'
-import { RedisPair } from './redis-pair.ts'
 import { requirePrimary } from './server-identity.ts'
 import { StandaloneCommands } from './standalone-commands.ts'
 import { WatchStream } from './watch-stream.ts'
@@ -55,6 +54,7 @@ export class DefaultRedisTransport implements RedisTransport {
   readonly capabilities: Capabilities
   readonly skipped: { keys: number; values: number } = { keys: 0, values: 0 }
   readonly #settings: RedisSettings
+  readonly #fan: AbortFan = new AbortFan()
   #working: Working | undefined
   #opening: Promise<void> | undefined
   #closing: Promise<void> | undefined
@@ -95,34 +95,42 @@ export class DefaultRedisTransport implements RedisTransport {
     // Nothing goes on behind a position here.
     if (from !== undefined) yield { kind: 'reset', reason: 'reconnected' }
     const hub = (working.hub ??= this.#newHub(working))
-    yield* new WatchStream({
-      settings: this.#settings,
-      prefixes,
-      io,
-      hub,
-      skipped: (what) => this.#skip(what),
-    }).run()
+    const call = this.#fan.derive(io.signal)
+    try {
+      yield* new WatchStream({
+        settings: this.#settings,
+        prefixes,
+        io: { ...io, signal: call.signal },
+        hub,
+        skipped: (what) => this.#skip(what),
+      }).run()
+    } finally {
+      call.release()
+    }
   }
 
   async *list(prefix: string, io: Io): AsyncIterable<readonly RawPair[]> {
     const { commands } = this.#work(io)
+    const call = this.#fan.derive(io.signal)
+    const own = { ...io, signal: call.signal }
     try {
-      yield* listPairs(prefix, commands, this.#settings, io, (what) => this.#skip(what))
+      yield* listPairs(prefix, commands, this.#settings, own, (what) => this.#skip(what))
     } catch (error) {
       throw this.#explain(error, io)
+    } finally {
+      call.release()
     }
   }
 
   async get(keys: readonly string[], io: Io): Promise<readonly RawPair[]> {
     const { commands } = this.#work(io)
+    const call = this.#fan.derive(io.signal)
     try {
-      const values = await abortable(commands.get(keys, io.signal), io.signal)
-      return keys.flatMap((key, i) => {
-        const value = values[i]
-        return value === null || value === undefined ? [] : [new RedisPair(key, detached(value))]
-      })
+      return await abortable(readPairs(keys, commands, call.signal), call.signal)
     } catch (error) {
       throw this.#explain(error, io)
+    } finally {
+      call.release()
     }
   }
 
@@ -166,16 +174,14 @@ export class DefaultRedisTransport implements RedisTransport {
     io: Io,
     write: (signal: AbortSignal) => Promise<CommitResult>,
   ): Promise<CommitResult> {
-    // Not AbortSignal.any: on Node 20 each call leaves something with the signal that lives longest.
-    const limit = new AbortController()
-    const forget = onAbort(io.signal, () => limit.abort(io.signal.reason))
+    const call = this.#fan.derive(io.signal)
     let late = false
     const timer = io.clock.after(timeoutMs, () => {
       late = true
-      limit.abort()
+      call.abort()
     })
     try {
-      return await abortable(write(limit.signal), limit.signal)
+      return await abortable(write(call.signal), call.signal)
     } catch (error) {
       const outcome = progress.sent ? 'unknown' : 'not-applied'
       if (late) throw new TimeoutError('the write', timeoutMs, { outcome })
@@ -188,15 +194,16 @@ export class DefaultRedisTransport implements RedisTransport {
       throw this.#explain(error, io)
     } finally {
       timer.stop()
-      forget()
+      call.release()
     }
   }
 
   /** What waiting cannot mend is found out here; the rest shows in the streams. */
   async #check(io: Io): Promise<void> {
     const { commands } = this.#work(io)
+    const call = this.#fan.derive(io.signal)
     try {
-      const { connections } = await abortable(commands.primaries(io.signal), io.signal)
+      const { connections } = await abortable(commands.primaries(call.signal), call.signal)
       await Promise.all(
         [...connections.values()].map(async (connection) => {
           await requirePrimary(connection, this.#settings)
@@ -215,6 +222,8 @@ export class DefaultRedisTransport implements RedisTransport {
       await this.#end()
       this.#working = undefined
       throw failure
+    } finally {
+      call.release()
     }
   }
 

@@ -14,8 +14,8 @@ export interface StreamReadsOptions {
   readonly slots: SlotMap | undefined
   readonly read: KeyReader
   readonly scanCount: number
-  /** Some keys had moved to other nodes than `slots` says; they are read again. */
-  readonly moved: () => void
+  /** Some keys had moved to other nodes than `slots` says; see {@link StreamReads.again}. */
+  readonly moved: ReadContext['moved']
   readonly skipped: ReadContext['skipped']
   readonly wake: () => void
 }
@@ -42,13 +42,7 @@ export class StreamReads {
       listed: (key) => {
         if (cover.length === 1 || this.#wanted.covers(key)) this.#nodeOf(key)?.listKey(key)
       },
-      moved: (keys, of) => {
-        for (const key of keys) {
-          if (of === 'page') this.#nodeOf(key)?.listKey(key)
-          else this.mark(key)
-        }
-        options.moved()
-      },
+      moved: options.moved,
       skipped: options.skipped,
       wake: options.wake,
     }
@@ -76,6 +70,14 @@ export class StreamReads {
   /** The key is to be read, once more if it is being read now. */
   mark(key: string): void {
     this.#nodeOf(key)?.dirty.add(key)
+  }
+
+  /** The keys are to be read once more, as what they were read as. */
+  again(keys: readonly string[], of: 'page' | 'changes'): void {
+    for (const key of keys) {
+      if (of === 'page') this.#nodeOf(key)?.listKey(key)
+      else this.mark(key)
+    }
   }
 
   /** Begins to list, from the start. */
@@ -107,9 +109,11 @@ export class StreamReads {
   /** Goes by another map from now on; only when {@link idle}, lest a key be read by way of two nodes at once. */
   adopt(slots: SlotMap): void {
     const marked = this.#all.flatMap((node) => [...node.dirty])
+    const listed = this.#all.flatMap((node) => node.giveUpListed())
     for (const node of this.#all) node.dirty.clear()
     this.#slots = slots
-    for (const key of marked) this.mark(key)
+    this.again(marked, 'changes')
+    this.again(listed, 'page')
   }
 
   #nodeOf(key: string): NodeReads | undefined {

@@ -9,10 +9,11 @@ import type { HubMember, NotificationHub } from './notification-hub.ts'
 import type { RedisSettings } from './options.ts'
 import type { SlotMap } from './slot-map.ts'
 import { StreamReads } from './stream-reads.ts'
+import { Wakeup } from './wakeup.ts'
 
 /** A consumer that takes nothing while more keys than this change gets a new list instead (W24). */
 const MAX_MARKED = 1_000_000
-/** Before a list is begun anew because slots moved under it, or a key is asked for again that had moved. */
+/** Before a key is asked for again that had moved. */
 const MOVED_BACKOFF = { baseMs: 100, capMs: 5_000 } as const
 
 export interface WatchStreamOptions {
@@ -27,9 +28,12 @@ export interface WatchStreamOptions {
 
 /** A walk over all keys: the first list, or a reconcile. */
 interface Pass {
-  /** `preparing` and `checking` ask the servers, `paused` waits; after `ready` and `due` it lists, then all is `complete`. */
-  state: 'preparing' | 'ready' | 'listing' | 'checking' | 'paused' | 'due' | 'complete'
-  /** What was marked when the nodes had been listed is read too. */
+  /** `preparing` and `checking` ask the servers; at `ready` the consumer is told, at `due` the nodes are walked. */
+  state: 'preparing' | 'ready' | 'due' | 'listing' | 'checking' | 'complete'
+  walks: number
+  /** Who owned what when the walk began. */
+  digest: string | undefined
+  /** What was marked while the nodes were walked is read, too. */
   caughtUp: boolean
 }
 
@@ -53,14 +57,11 @@ export class WatchStream implements HubMember {
   #slotsMoved = false
   /** Waits for news of the cluster: a node said that it does not own a key. */
   #lostTrack = false
-  #passAttempt = 0
   #trackAttempt = 0
   #lost: SyncError | undefined
-  /** Of the next reconcile, or of a pass that is paused. */
-  #passTimer: Timer | undefined
+  #reconcileTimer: Timer | undefined
   #trackTimer: Timer | undefined
-  #news = false
-  #wake: (() => void) | undefined
+  readonly #news: Wakeup = new Wakeup()
 
   constructor(options: WatchStreamOptions) {
     this.#options = options
@@ -70,14 +71,14 @@ export class WatchStream implements HubMember {
   /** Ends by throwing, or with the signal. */
   async *run(): AsyncGenerator<Batch, void, undefined> {
     const { hub, io, settings } = this.#options
-    const forget = onAbort(io.signal, () => this.#notify())
+    const forget = onAbort(io.signal, () => this.#news.notify())
     try {
       await hub.join(this, io.signal)
       this.#begin()
       while (!io.signal.aborted) {
         if (this.#lost !== undefined) throw this.#lost
         const batch = this.#step()
-        if (batch === undefined) await this.#woken()
+        if (batch === undefined) await this.#news.wait()
         else yield batch
       }
     } catch (error) {
@@ -94,27 +95,27 @@ export class WatchStream implements HubMember {
   mark(key: string): void {
     if (this.#reads === undefined) return
     this.#reads.mark(key)
-    this.#notify()
+    this.#news.notify()
   }
 
   flushed(): void {
     this.#flushed = true
-    this.#notify()
+    this.#news.notify()
   }
 
   alive(): void {
     this.#alive = true
-    this.#notify()
+    this.#news.notify()
   }
 
   slotsMoved(): void {
     this.#slotsMoved = true
-    this.#notify()
+    this.#news.notify()
   }
 
   lost(error: SyncError): void {
     this.#lost ??= error
-    this.#notify()
+    this.#news.notify()
   }
 
   /** The next batch; undefined when nothing is to be done but wait. */
@@ -157,20 +158,23 @@ export class WatchStream implements HubMember {
       slots: this.#slots,
       read: this.#slots === undefined ? readTogether : clusterReader(hub.nodeAt),
       scanCount: settings.scanCount,
-      moved: () => this.#trackDown(),
+      moved: (keys, of) => {
+        this.#reads?.again(keys, of)
+        this.#trackDown()
+      },
       skipped,
-      wake: () => this.#notify(),
+      wake: () => this.#news.notify(),
     })
     this.#reads = reads
-    this.#pass = { state: 'listing', caughtUp: false }
-    reads.list()
+    this.#pass = newPass('due')
   }
 
   #passBegins(reads: StreamReads): Batch | undefined {
     const pass = this.#pass
     if (pass?.state === 'due' && !this.#slotsMoved) {
       pass.state = 'listing'
-      pass.caughtUp = false
+      pass.walks++
+      pass.digest = this.#slots?.digest
       reads.list()
     }
     if (pass?.state !== 'ready') return undefined
@@ -183,57 +187,51 @@ export class WatchStream implements HubMember {
     const pass = this.#pass
     if (pass?.state === 'listing' && !reads.listing) {
       if (this.#slots === undefined) pass.state = 'complete'
-      else this.#check(pass, this.#slots)
+      else this.#check(pass)
     }
     if (pass?.state !== 'complete') return undefined
     this.#pass = undefined
     this.#live = true
-    this.#passAttempt = 0
-    const { reconcileMs } = this.#options.settings
+    const { io, settings } = this.#options
     // Jitter, lest many processes list at once.
-    if (reconcileMs > 0)
-      this.#after(reconcileMs * (0.9 + 0.2 * this.#options.io.random()), () => this.#reconcile())
+    if (settings.reconcileMs > 0)
+      this.#reconcileIn(settings.reconcileMs * (0.9 + 0.2 * io.random()))
     return { kind: 'listed' }
   }
 
-  #reconcile(): void {
-    const pass: Pass = { state: 'preparing', caughtUp: false }
-    this.#pass = pass
+  #reconcileIn(delayMs: number): void {
+    this.#reconcileTimer?.stop()
     const { hub, io, settings } = this.#options
-    this.#ask(hub.ensureNotifications(), pass, (wasOff) => {
-      if (wasOff)
+    this.#reconcileTimer = io.clock.after(delayMs, () => {
+      const pass = newPass('preparing')
+      this.#pass = pass
+      this.#ask(hub.ensureNotifications(), pass, (wereOff) => {
+        pass.state = 'ready'
+        if (!wereOff) return
         io.logger.warn(
           { transport: settings.name },
-          'notifications had been switched off on the server',
+          'notifications were off, changes are made up for',
         )
-      pass.state = 'ready'
+      })
     })
   }
 
-  /** Cluster: keys that moved while the nodes were listed may have been missed. */
-  #check(pass: Pass, listedBy: SlotMap): void {
+  /**
+   * Cluster: a key that moved while the nodes were walked may have been on neither when its turn came. A second walk
+   * finds it where it went; a key that the walk of a slot under way missed was announced (RESTORE) and is marked. So
+   * slots that move for hours hold up no list.
+   */
+  #check(pass: Pass): void {
     pass.state = 'checking'
     const { hub } = this.#options
     this.#ask(hub.refresh(), pass, () => {
-      if (hub.slots?.digest !== listedBy.digest) this.#pause(pass)
-      else if (listedBy.moving && !pass.caughtUp) {
-        // Slots are on their way, keys with them: those that went have been announced (RESTORE) by now.
+      const moved = hub.slots?.digest !== pass.digest
+      if (moved && pass.walks === 1) pass.state = 'due'
+      else if ((moved || hub.slots?.moving === true) && !pass.caughtUp) {
         pass.caughtUp = true
         pass.state = 'listing'
         this.#reads?.listMarked()
       } else pass.state = 'complete'
-    })
-  }
-
-  #pause(pass: Pass): void {
-    pass.state = 'paused'
-    const { io, settings } = this.#options
-    // A reconcile can wait until the slots have come to rest.
-    const waitMs = this.#live
-      ? settings.livenessMs
-      : backoffMs(this.#passAttempt++, io.random, MOVED_BACKOFF)
-    this.#after(waitMs, () => {
-      pass.state = 'due'
     })
   }
 
@@ -243,9 +241,8 @@ export class WatchStream implements HubMember {
     this.#trackAttempt = 0
     this.#slots = hub.slots
     if (hub.slots !== undefined) reads.adopt(hub.slots)
-    if (this.#pass?.state === 'listing') this.#pause(this.#pass)
-    // Whatever happened to keys on the way, a comparison finds it.
-    else if (this.#pass === undefined) this.#after(settings.livenessMs, () => this.#reconcile())
+    // Whatever happened to keys on the way, a comparison finds it once the slots have come to rest.
+    if (this.#pass === undefined) this.#reconcileIn(settings.livenessMs)
   }
 
   /** A node said that a key is not its own: nothing is sent before the hub knows more. */
@@ -260,7 +257,7 @@ export class WatchStream implements HubMember {
         const waitMs = backoffMs(this.#trackAttempt++, io.random, MOVED_BACKOFF)
         this.#trackTimer = io.clock.after(waitMs, () => {
           this.#lostTrack = false
-          this.#notify()
+          this.#news.notify()
         })
       },
       (error: unknown) => this.lost(translate(settings.name, error)),
@@ -272,37 +269,18 @@ export class WatchStream implements HubMember {
     answer.then(
       (value) => {
         if (this.#pass === pass) then(value)
-        this.#notify()
+        this.#news.notify()
       },
       (error: unknown) => this.lost(translate(this.#options.settings.name, error)),
     )
   }
 
-  #after(delayMs: number, task: () => void): void {
-    this.#passTimer?.stop()
-    this.#passTimer = this.#options.io.clock.after(delayMs, () => {
-      task()
-      this.#notify()
-    })
-  }
-
   #stopTimers(): void {
-    this.#passTimer?.stop()
+    this.#reconcileTimer?.stop()
     this.#trackTimer?.stop()
   }
+}
 
-  #notify(): void {
-    this.#news = true
-    this.#wake?.()
-  }
-
-  async #woken(): Promise<void> {
-    if (!this.#news) {
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve
-      })
-      this.#wake = undefined
-    }
-    this.#news = false
-  }
+function newPass(state: Pass['state']): Pass {
+  return { state, walks: 0, digest: undefined, caughtUp: false }
 }
