@@ -44,9 +44,12 @@ try {
 }
 
 console.log('-- the interface comes; the repeated RESYNC can resolve the route')
-await agent.put(interfaces.key('eth1'), ethernet(1500), { waitFor: 'applied' })
-// The RESYNC carries this change too, and its done is the answer.
-await agent.put(routes.key('10.3.0.0/16'), route('10.3.0.0/16', 'eth1'), { waitFor: 'applied' })
+// While a refused event waits for its repetition, changes queue: the RESYNC carries them, and its done answers for them.
+await agent
+  .txn()
+  .put(interfaces.key('eth1'), ethernet(1500))
+  .put(routes.key('10.3.0.0/16'), route('10.3.0.0/16', 'eth1'))
+  .commit({ waitFor: 'applied' })
 
 console.log('-- all or nothing')
 await agent
