@@ -65,7 +65,7 @@ export class Writer {
   async put(key: string, message: Message, options: PutOptions = NONE): Promise<PutResult> {
     const opening = this.#opening()
     if (opening !== undefined) await opening
-    checkOptions<PutOptions>(options, PUT_WAIT_CHECKS)
+    if (options !== NONE) checkOptions<PutOptions>(options, PUT_WAIT_CHECKS)
     const result = await this.#commit([this.#putOp(key, message, options)], options)
     const version = result.versions[0] ?? ''
     return result.receivers === undefined ? { version } : { version, receivers: result.receivers }

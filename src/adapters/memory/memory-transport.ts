@@ -114,25 +114,26 @@ export class MemoryTransport implements Transport {
     this.#assertOpen()
     for (const op of ops) this.#assertCondition(op)
     const revision = this.#revision + 1
-    const version = `${this.#epoch}-${revision}`
     const changes: RawChange[] = []
+    const versions: (string | undefined)[] = []
     let deleted = 0
-    const versions = ops.map((op) => {
+    for (const op of ops) {
       if (op.type === 'put') {
-        const pair: RawPair = { key: op.key, value: op.value, revision, version }
+        const pair = new MemoryPair(op.key, op.value, revision, this.#epoch)
         this.#pairs.set(op.key, pair)
         this.#expire(op.key, op.ttlMs, io)
         changes.push({ type: 'put', pair })
-        return version
+        versions.push(pair.version)
+        continue
       }
+      versions.push(undefined)
       const keys = op.type === 'delete' ? [op.key] : this.#keysUnder(op.prefix)
       for (const key of keys) {
         if (!this.#remove(key)) continue
         deleted++
         changes.push({ type: 'delete', key, revision })
       }
-      return undefined
-    })
+    }
     if (changes.length === 0)
       return { versions, deleted, ...(waitFor === 'applied' ? { receivers: 0 } : {}) }
     const applied = waitFor === 'applied' ? new Applied() : undefined
@@ -175,15 +176,11 @@ export class MemoryTransport implements Transport {
     this.#history.add(revision, changes)
     const position = this.#position()
     for (const { cover, batches } of this.#watchers) {
-      const seen = changes.filter((change) => cover.covers(keyOf(change)))
+      const seen = coveredOf(changes, cover)
       // A stream that was given up routes nothing any more, though it is not yet gone.
       if (seen.length === 0 || batches.ended) continue
-      batches.push({
-        kind: 'changes',
-        changes: seen,
-        position,
-        ...(applied === undefined ? {} : { receipt: applied.receipt() }),
-      })
+      const batch = { kind: 'changes', changes: seen, position } as const
+      batches.push(applied === undefined ? batch : { ...batch, receipt: applied.receipt() })
     }
   }
 
@@ -196,19 +193,17 @@ export class MemoryTransport implements Transport {
 
   #assertCondition(op: Op): void {
     if (op.type === 'delete-prefix') return
+    const ifAbsent = op.type === 'put' && op.ifAbsent === true
+    if (op.ifVersion === undefined && !ifAbsent) return
     const actual = this.#pairs.get(op.key)?.version
     const broken =
-      (op.ifVersion !== undefined && op.ifVersion !== actual) ||
-      (op.type === 'put' && op.ifAbsent === true && actual !== undefined)
+      (op.ifVersion !== undefined && op.ifVersion !== actual) || (ifAbsent && actual !== undefined)
     if (broken) throw new VersionConflictError(op.key, op.ifVersion, actual)
   }
 
   #expire(key: string, ttlMs: number | undefined, io: Io): void {
-    this.#timers.get(key)?.stop()
-    if (ttlMs === undefined) {
-      this.#timers.delete(key)
-      return
-    }
+    this.#stopTimer(key)
+    if (ttlMs === undefined) return
     const expire = (): void => {
       if (!this.#remove(key)) return
       const revision = this.#revision + 1
@@ -218,9 +213,14 @@ export class MemoryTransport implements Transport {
   }
 
   #remove(key: string): boolean {
+    this.#stopTimer(key)
+    return this.#pairs.delete(key)
+  }
+
+  #stopTimer(key: string): void {
+    if (this.#timers.size === 0) return
     this.#timers.get(key)?.stop()
     this.#timers.delete(key)
-    return this.#pairs.delete(key)
   }
 
   #under(cover: PrefixIndex<true>): RawPair[] {
@@ -244,6 +244,31 @@ export class MemoryTransport implements Transport {
   #assertOpen(): void {
     if (this.#closed) throw new ClosedError(this.name)
   }
+}
+
+/** One stored pair; its version costs a string only when somebody looks. */
+class MemoryPair implements RawPair {
+  readonly key: string
+  readonly value: Uint8Array
+  readonly revision: number
+  readonly #epoch: string
+
+  constructor(key: string, value: Uint8Array, revision: number, epoch: string) {
+    this.key = key
+    this.value = value
+    this.revision = revision
+    this.#epoch = epoch
+  }
+
+  get version(): string {
+    return `${this.#epoch}-${this.revision}`
+  }
+}
+
+/** Mostly all of them: then no copy is made. */
+function coveredOf(changes: readonly RawChange[], cover: PrefixIndex<true>): readonly RawChange[] {
+  const covered = (change: RawChange): boolean => cover.covers(keyOf(change))
+  return changes.every(covered) ? changes : changes.filter(covered)
 }
 
 function keyOf(change: RawChange): string {
