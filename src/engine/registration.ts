@@ -253,7 +253,8 @@ export class Registration implements WatchRegistration, ResyncTarget {
   /** The RESYNC that is owed may be delivered as soon as it can be. */
   grant(): void {
     this.#granted = true
-    this.#pump()
+    // Never at once: a batch of changes may be on its way to us, and the view would hold it already.
+    this.#pumpSoon()
   }
 
   revoke(): void {
@@ -661,6 +662,8 @@ export class Registration implements WatchRegistration, ResyncTarget {
       registration: this.name,
     })
     this.#dropRetryIntoResync()
+    // Too far behind: the checkpoint is of no use (C1).
+    this.#resuming = false
     this.#blocked = true
     this.#forgetQueue()
     this.#owe('overflow', 'own')

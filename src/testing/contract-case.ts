@@ -23,6 +23,8 @@ const shortJitter = (): number => Math.random() * 0.01
 export class ContractCase {
   readonly fixture: ContractFixture
   readonly capabilities: Capabilities
+  /** Keys of the fixture can share a transaction. */
+  readonly transactions: boolean
   readonly #Agent: AgentClass
   readonly #agents: TestAgent[] = []
   readonly #recorders: Recorder[] = []
@@ -35,6 +37,7 @@ export class ContractCase {
     // A transport does nothing before `open`: this one is asked for its capabilities, then used.
     this.#transport = new Interruptible(fixture.transport())
     this.capabilities = this.#transport.capabilities
+    this.transactions = this.capabilities.transactions && fixture.transactions !== false
   }
 
   /** A key or prefix of this test. */

@@ -20,6 +20,8 @@ export interface ContractFixture {
   readonly clock?: FakeClock
   /** For stores that other programs write to. */
   readonly external?: ExternalWriter
+  /** False where the keys under the prefix cannot share a transaction though the transport has them (hash slots); true. */
+  readonly transactions?: boolean
   /** Called once, at the end of the test, failed or not. */
   dispose(): Promise<void>
 }

@@ -19,6 +19,7 @@ describeWithRedis('Redis Cluster, three primaries', () => {
   }))
   contract('redis cluster, keys in many slots', async () => ({
     prefix: uniquePrefix(),
+    transactions: false,
     transport: () => redis({ url: cluster.url }),
     dispose: async () => {},
   }))

@@ -3,6 +3,7 @@ import {
   InvalidOptionError,
   isSyncError,
   PartialWriteError,
+  RefusedError,
   TimeoutError,
   TransportUnavailableError,
   UnsupportedOptionError,
@@ -188,11 +189,7 @@ export class CompositeTransport implements Transport {
       this.#parts.map((part) => this.#commitTo(part, [op], options, io)),
     )
     const results = this.#complete(settled)
-    const receivers = results.map((result) => result.receivers).filter((n) => n !== undefined)
-    return {
-      versions: results[0]?.versions ?? [],
-      ...(receivers.length === 0 ? {} : { receivers: receivers.reduce((a, b) => a + b) }),
-    }
+    return { versions: results[0]?.versions ?? [], ...receiversOf(results) }
   }
 
   /** Last part first, lest a value of a later part be seen for a moment; nothing is deleted behind a failure. */
@@ -209,7 +206,11 @@ export class CompositeTransport implements Transport {
     // Several parts may hold the same keys: under a prefix their sum says nothing.
     const deleted =
       op.type === 'delete' ? Math.max(...results.map((r) => r.deleted ?? 0)) : undefined
-    return { versions: [undefined], ...(deleted === undefined ? {} : { deleted }) }
+    return {
+      versions: [undefined],
+      ...(deleted === undefined ? {} : { deleted }),
+      ...receiversOf(results),
+    }
   }
 
   #complete(settled: readonly PromiseSettledResult<CommitResult>[]): CommitResult[] {
@@ -226,6 +227,7 @@ export class CompositeTransport implements Transport {
     }))
     const untouched = parts.every((part) => part.outcome === 'not-applied')
     if (untouched) throw failures.find((failure) => failure.reason !== undefined)?.reason
+    if (parts.every((part) => part.outcome === 'stored')) throw unitedRefusal(failures)
     throw new PartialWriteError(parts)
   }
 }
@@ -237,6 +239,19 @@ function outcomeOf(error: unknown): WriteOutcome {
   if (isSyncError(error, 'SYNC_REFUSED')) return 'stored'
   // Not tried, or refused at the door.
   return error === undefined || isSyncError(error) ? 'not-applied' : 'unknown'
+}
+
+function receiversOf(results: readonly CommitResult[]): { receivers?: number } {
+  const receivers = results.map((result) => result.receivers).filter((n) => n !== undefined)
+  return receivers.length === 0 ? {} : { receivers: receivers.reduce((a, b) => a + b) }
+}
+
+/** Every part has stored it, but not every receiver took it, or said so in time. */
+function unitedRefusal(failures: readonly PromiseRejectedResult[]): unknown {
+  const refusals = failures.flatMap(({ reason }) =>
+    reason instanceof RefusedError ? reason.refusals : [],
+  )
+  return refusals.length > 0 ? new RefusedError(refusals) : failures[0]?.reason
 }
 
 function labelledVersion(part: Part, version: string | undefined): string | undefined {

@@ -233,6 +233,7 @@ export function appliedCases(add: AddCase): void {
   )
 
   applied(add, 'applied of a transaction and of a prefix delete: all their changes', async (c) => {
+    if (!c.capabilities.transactions) return
     const { agent, seen } = await c.watching()
     const { receivers } = await agent
       .txn()

@@ -55,7 +55,9 @@ export function boundedCases(add: AddCase): void {
       await eventually('the RESYNC', () => seen.events.length > before)
       assert.equal(String(seen.events[before]), 'resync overflow')
       await c.converged(agent, seen, fence)
-      assert.equal(seen.events.filter((event) => event.reason === 'overflow').length, 1)
+      // Where values are read again, changes from before the release may still be on their way.
+      const overflows = seen.events.filter((event) => event.reason === 'overflow').length
+      assert.ok(c.capabilities.ordered ? overflows === 1 : overflows >= 1, `${overflows} overflows`)
     },
   )
 

@@ -14,7 +14,10 @@ export function changeCases(add: AddCase): void {
       const { agent, seen } = await c.watching()
       await agent.delete(c.key('absent'))
       await agent.put(c.key('x'), text('1'))
+      // A store without history may never show a value between two others (C3).
+      await seen.until(c.key('x'), '1')
       await agent.delete(c.key('x'))
+      await seen.nextWhere('the delete', (e) => e.changeType === 'delete')
       await agent.put(c.key('empty'), raw(new Uint8Array()))
       await seen.until(c.key('empty'), '')
       assert.deepEqual(seen.lines(), [

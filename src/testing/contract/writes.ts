@@ -96,7 +96,7 @@ export function writeCases(add: AddCase): void {
     const { agent, seen } = await c.watching()
     const txn = agent.txn()
     for (const name of ['a', 'b', 'c']) txn.put(c.key(name), text('1'))
-    if (!c.capabilities.transactions) {
+    if (!c.transactions) {
       await assert.rejects(txn.commit(), withCode('SYNC_UNSUPPORTED_OPTION'))
       assert.deepEqual(await c.stored(agent), [])
       return
@@ -129,7 +129,7 @@ export function writeCases(add: AddCase): void {
   add(
     "C2, W9: a transaction's changes come back to back where the source is ordered",
     async (c) => {
-      if (!c.capabilities.transactions || !c.capabilities.ordered) return
+      if (!c.transactions || !c.capabilities.ordered) return
       const { agent, seen } = await c.watching()
       const commits = Array.from({ length: 30 }, (_, round) => {
         const txn = agent.txn()
