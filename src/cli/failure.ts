@@ -1,0 +1,69 @@
+import { inspect } from 'node:util'
+import { describeError, isAbortError, isSyncError } from '../api/errors.ts'
+import type { SyncErrorCode } from '../api/errors.ts'
+import { UsageError } from './exit-codes.ts'
+import type { Notes } from './notes.ts'
+import { printable } from './printable.ts'
+
+/** What a user can do about an error, where its message does not say it. */
+const HINTS: Readonly<Record<SyncErrorCode, string | undefined>> = {
+  SYNC_INVALID_KEY: "keys are 1 to 1 024 bytes of UTF-8; a prefix may be empty: ''",
+  SYNC_INVALID_OPTION:
+    'docs/adapters lists the settings that --set takes; redis+cluster:// is for clusters',
+  SYNC_UNSUPPORTED_OPTION: undefined,
+  SYNC_VERSION_CONFLICT: 'somebody else wrote it; `datasync get` shows the present version',
+  SYNC_UNAVAILABLE: '`datasync doctor <url>` says what is wrong',
+  SYNC_ACCESS_DENIED:
+    'check user and password in the URL (write @ : / in them as %40 %3A %2F); `datasync doctor <url>` names the right that is missing',
+  SYNC_NOTIFICATIONS_DISABLED:
+    'run `redis-cli config set notify-keyspace-events KA` as administrator; if it is set and only CONFIG is refused: --set assumeNotifications=true',
+  SYNC_STORE_LOCKED: 'beside the process that holds it, get and ls work; watch, put and del do not',
+  SYNC_STORE_CORRUPT: 'restore the folder from a backup, or give another one',
+  SYNC_TIMEOUT: 'give it more time with --timeout',
+  SYNC_ALREADY_REGISTERED: undefined,
+  SYNC_NOT_REGISTERED: undefined,
+  SYNC_ALREADY_STARTED: undefined,
+  SYNC_DECODE:
+    'is --type the type that was written? Without --type the bytes are shown as they are',
+  SYNC_REFUSED: undefined,
+  SYNC_PARTIAL_WRITE: undefined,
+  SYNC_CLOSED: undefined,
+  SYNC_OVERFLOW: undefined,
+  SYNC_PAYLOAD_TOO_LARGE: '--set maxValueBytes=… raises the limit',
+  SYNC_PLUGIN_FAILED: undefined,
+  SYNC_BUG: 'please report it with what --verbose prints',
+}
+
+/** Tells on stderr what a command failed with: one line, a hint, and with `verbose` all that is known. */
+export function reportFailure(error: unknown, notes: Notes, verbose: boolean): void {
+  const { red, dim, bold } = notes.colors
+  notes.line(`${red(bold(`error[${labelOf(error)}]`))}: ${printable(describeError(error))}`)
+  const cause = causeOf(error)
+  if (cause !== undefined && !describeError(error).includes(cause)) {
+    notes.line(dim(`cause: ${printable(cause)}`))
+  }
+  const hint = hintOf(error)
+  if (hint !== undefined) notes.line(`hint: ${hint}`)
+  if (verbose) notes.line(dim(inspect(error, { depth: 6 })))
+}
+
+/** `SYNC_…`, `USAGE`, or what Node calls it. */
+function labelOf(error: unknown): string {
+  if (error instanceof UsageError) return 'USAGE'
+  if (isSyncError(error)) return error.code
+  if (isAbortError(error)) return 'ABORTED'
+  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code
+  return 'UNEXPECTED'
+}
+
+function hintOf(error: unknown): string | undefined {
+  if (error instanceof UsageError) return error.hint
+  return isSyncError(error) ? HINTS[error.code] : undefined
+}
+
+/** The reason at the bottom. */
+function causeOf(error: unknown): string | undefined {
+  let cause = error instanceof Error ? error.cause : undefined
+  while (cause instanceof Error && cause.cause instanceof Error) cause = cause.cause
+  return cause === undefined ? undefined : describeError(cause)
+}

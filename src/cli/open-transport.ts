@@ -1,0 +1,180 @@
+import { readFile, stat } from 'node:fs/promises'
+import type { ConnectionOptions } from 'node:tls'
+import type { Finding } from '../api/finding.ts'
+import type { Io, Transport } from '../api/transport.ts'
+import { UsageError } from './exit-codes.ts'
+
+/** What a transport is opened for, beside reading. */
+export interface Access {
+  readonly watch?: boolean
+  readonly write?: boolean
+  /** Makes the store where there is none. */
+  readonly create?: boolean
+}
+
+/** Where a store is, as the command line says it. */
+export interface Location {
+  readonly url: string
+  /** Appears in messages; the scheme's own where it is undefined. */
+  readonly name?: string | undefined
+  /** From `--set`: options of the adapter, as docs/adapters has them. */
+  readonly settings: Readonly<Record<string, unknown>>
+  readonly tls: TlsFiles
+}
+
+/** Paths of PEM files. */
+export interface TlsFiles {
+  readonly ca?: string | undefined
+  readonly cert?: string | undefined
+  readonly key?: string | undefined
+}
+
+/** One technology. To add one, add an entry to {@link SCHEMES}. */
+interface Scheme {
+  /** What stands before the colon of its URLs. */
+  readonly names: readonly string[]
+  readonly example: string
+  /** Nothing is contacted before the transport's `open`. */
+  open(location: Location, access: Access): Promise<Transport>
+  /** For `doctor`; parts of keys may be given, where rights differ by key. */
+  diagnose(location: Location, prefixes: readonly string[], io: Io): AsyncIterable<Finding>
+}
+
+const SCHEMES: readonly Scheme[] = [
+  {
+    names: ['memory'],
+    example: 'memory:',
+    async open({ name, settings }) {
+      const { memory } = await import('../adapters/memory/index.ts')
+      return memory({ ...named(name), ...settings })
+    },
+    async *diagnose() {
+      yield { level: 'ok', check: 'memory', detail: 'always there, and empty in every process' }
+    },
+  },
+  {
+    names: ['lmdb'],
+    example: 'lmdb:./path/of/a/folder',
+    async open({ url, name, settings }, { watch = false, write = false, create = false }) {
+      const path = pathOf(url)
+      if (!create) await requireStore(path)
+      const { lmdb } = await import('../adapters/lmdb/index.ts')
+      return lmdb({ path, readOnly: !watch && !write && !create, ...named(name), ...settings })
+    },
+    async *diagnose({ url, settings }, _prefixes, io) {
+      const { diagnoseLmdb } = await import('../adapters/lmdb/doctor.ts')
+      yield* diagnoseLmdb({ path: pathOf(url), ...settings }, io)
+    },
+  },
+  {
+    names: ['redis', 'rediss', 'redis+cluster', 'rediss+cluster'],
+    example: 'redis://[user:password@]host[:port][/db]',
+    async open(location, { watch = false }) {
+      const { redis } = await import('../adapters/redis/index.ts')
+      // Who does not watch leaves the server's notification settings alone.
+      return redis({
+        ...(watch ? {} : { notifications: 'tracking' }),
+        ...named(location.name),
+        ...(await redisOptions(location)),
+      })
+    },
+    async *diagnose(location, prefixes, io) {
+      const { diagnoseRedis } = await import('../adapters/redis/doctor.ts')
+      yield* diagnoseRedis(await redisOptions(location), prefixes, io)
+    },
+  },
+]
+
+/** The lines of the help about URLs. */
+export const URL_HELP: string = [
+  'URLs:',
+  ...SCHEMES.map(({ names, example }) => urlLine(example, names.slice(1))),
+  '  env:NAME is the URL in the environment variable NAME: it keeps passwords out of ps.',
+].join('\n')
+
+/**
+ * The transport for a URL; its adapter and driver are loaded now.
+ * @throws UsageError for an unknown scheme and where no store is, InvalidOptionError (`SYNC_INVALID_OPTION`)
+ */
+export function openTransport(location: Location, access: Access): Promise<Transport> {
+  return schemeOf(location.url).open(location, access)
+}
+
+/** Looks at a server or store without a change to it. @throws UsageError, InvalidOptionError */
+export function diagnose(
+  location: Location,
+  prefixes: readonly string[],
+  io: Io,
+): AsyncIterable<Finding> {
+  return schemeOf(location.url).diagnose(location, prefixes, io)
+}
+
+/** `env:NAME` stands for a URL in the environment. @throws UsageError when there is none */
+export function resolveUrl(url: string, env: NodeJS.ProcessEnv): string {
+  if (!url.startsWith('env:')) return url
+  const name = url.slice('env:'.length)
+  const value = env[name]
+  if (value === undefined || value === '') {
+    throw new UsageError(`the environment variable ${JSON.stringify(name)} is not set`)
+  }
+  return value
+}
+
+function urlLine(example: string, others: readonly string[]): string {
+  if (others.length === 0) return `  ${example}`
+  return `  ${example}\n      also ${others.map((name) => `${name}://`).join(', ')}`
+}
+
+function schemeOf(url: string): Scheme {
+  const name = /^(?<name>[a-z][a-z\d+.-]*):/u.exec(url)?.groups?.['name']
+  const scheme = SCHEMES.find(({ names }) => name !== undefined && names.includes(name))
+  if (scheme !== undefined) return scheme
+  const known = SCHEMES.flatMap(({ names }) => names).map((known) => `${known}:`)
+  throw new UsageError(
+    name === undefined
+      ? `${JSON.stringify(url)} is no URL: it has no scheme`
+      : `the scheme ${JSON.stringify(`${name}:`)} is unknown`,
+    { hint: `known: ${known.join(', ')}; for example ${SCHEMES.at(-1)?.example ?? ''}` },
+  )
+}
+
+function named(name: string | undefined): { name?: string } {
+  return name === undefined ? {} : { name }
+}
+
+/** Of `lmdb:./a`, `lmdb:/a`, `lmdb:///a`. */
+function pathOf(url: string): string {
+  const path = url.slice(url.indexOf(':') + 1).replace(/^\/\/(?=[./])/u, '')
+  if (path === '')
+    throw new UsageError('the URL names no folder', { hint: 'lmdb:./path/of/a/folder' })
+  return path
+}
+
+/** Whoever only looks must not leave an empty store behind at a mistyped path. */
+async function requireStore(path: string): Promise<void> {
+  const found = await stat(path).catch(() => undefined)
+  if (found !== undefined) return // the adapter says more
+  throw new UsageError(`there is no store at ${path}`, {
+    hint: 'is the path right? A put makes a store',
+  })
+}
+
+async function redisOptions({ url, settings, tls }: Location): Promise<{ url: string }> {
+  const files = await readTlsFiles(tls)
+  if (files === undefined) return { url, ...settings }
+  const inner = typeof settings['options'] === 'object' ? settings['options'] : {}
+  const withTls = { ...settings, options: { tls: files, ...inner } }
+  return { url, ...withTls }
+}
+
+async function readTlsFiles(tls: TlsFiles): Promise<ConnectionOptions | undefined> {
+  const options: ConnectionOptions = {}
+  for (const name of ['ca', 'cert', 'key'] as const) {
+    const path = tls[name]
+    if (path === undefined) continue
+    options[name] = await readFile(path).catch((cause: unknown) => {
+      throw new UsageError(`--tls-${name}: cannot read ${path}`, { cause })
+    })
+  }
+  return Object.keys(options).length === 0 ? undefined : options
+}
