@@ -128,7 +128,7 @@ function unusable(error: unknown, settings: LmdbSettings): Finding {
 }
 
 function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT'
+  return typeof error === 'object' && error !== null && 'code' in error && error.code === 'ENOENT'
 }
 
 function inMib(bytes: number): string {

@@ -37,7 +37,11 @@ async function notificationSetting(
   const [reply] = await connection.pipeline([['CONFIG', 'GET', SETTING]])
   if (isCommandRefused(reply)) {
     if (settings.assumeNotifications) {
-      return { level: 'warn', check: CHECK, detail: `CONFIG is refused; ${SETTING} is assumed to be set` }
+      return {
+        level: 'warn',
+        check: CHECK,
+        detail: `CONFIG is refused; ${SETTING} is assumed to be set`,
+      }
     }
     return {
       level: 'error',
@@ -108,7 +112,8 @@ function trackingFinding(tracking: boolean, settings: RedisSettings): Finding {
     const detail = wanted ? 'supported' : 'supported, as another way: --set notifications=tracking'
     return { level: 'ok', check: TRACKING_CHECK, detail }
   }
-  if (!wanted) return { level: 'ok', check: TRACKING_CHECK, detail: 'not available, and not needed' }
+  if (!wanted)
+    return { level: 'ok', check: TRACKING_CHECK, detail: 'not available, and not needed' }
   return {
     level: 'error',
     check: TRACKING_CHECK,

@@ -36,7 +36,11 @@ export async function* diagnoseRights(
 }
 
 function probesFor(key: string, prefix: string): readonly Probe[] {
-  const probe = (purpose: Purpose, right: string, ...line: CommandLine): Probe => ({ purpose, right, line })
+  const probe = (purpose: Purpose, right: string, ...line: CommandLine): Probe => ({
+    purpose,
+    right,
+    line,
+  })
   return [
     probe('open', 'ping', 'PING'),
     probe('open', 'role', 'ROLE'),

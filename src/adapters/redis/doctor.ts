@@ -120,7 +120,11 @@ async function* connect(
   const dial = dialer(settings, io)
   try {
     const connection = await dial(endpoint, settings.commandTimeoutMs, io.signal)
-    yield { level: 'ok', check: 'connection', detail: `${endpointName(endpoint)} answers, login accepted` }
+    yield {
+      level: 'ok',
+      check: 'connection',
+      detail: `${endpointName(endpoint)} answers, login accepted`,
+    }
     return connection
   } catch (error) {
     io.signal.throwIfAborted()
@@ -174,7 +178,9 @@ async function* identity(connection: Connection, settings: RedisSettings): Async
 
 function version(info: ReadonlyMap<string, string>): Finding {
   const name = info.get('redis_version') ?? 'unknown'
-  const product = info.has('valkey_version') ? `Valkey ${info.get('valkey_version')}` : `Redis ${name}`
+  const product = info.has('valkey_version')
+    ? `Valkey ${info.get('valkey_version')}`
+    : `Redis ${name}`
   const [major = 0, minor = 0] = name.split('.').map(Number)
   const old = major < OLDEST[0] || (major === OLDEST[0] && minor < OLDEST[1])
   if (!old) return { level: 'ok', check: 'version', detail: product }
