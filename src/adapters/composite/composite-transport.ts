@@ -79,11 +79,7 @@ export class CompositeTransport implements Transport {
     await Promise.all(this.#parts.map(({ transport }) => transport.open(io)))
   }
 
-  async *stream(
-    prefixes: readonly string[],
-    _from: Position | undefined,
-    io: Io,
-  ): AsyncGenerator<Batch> {
+  stream(prefixes: readonly string[], _from: Position | undefined, io: Io): AsyncIterable<Batch> {
     const stream = new UnionStream({
       parts: this.#parts,
       prefixes,
@@ -92,7 +88,7 @@ export class CompositeTransport implements Transport {
       nextRevision: () => this.#revisions.next(),
       io,
     })
-    yield* stream.batches()
+    return stream.batches()
   }
 
   async *list(prefix: string, io: Io): AsyncGenerator<readonly RawPair[]> {

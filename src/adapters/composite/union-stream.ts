@@ -51,7 +51,7 @@ export class UnionStream {
 
   constructor(options: UnionStreamOptions) {
     this.#options = options
-    this.#batches = new PushQueue(options.io.signal)
+    this.#batches = new PushQueue(options.io.signal, () => this.#end())
     this.#parts = options.parts.map(({ label, transport }, index) => {
       const part: PartWatch = new PartWatch(
         label,
@@ -77,15 +77,16 @@ export class UnionStream {
     this.#view = new UnionView(this.#parts, options.conflict, options.nextRevision)
   }
 
-  async *batches(): AsyncGenerator<Batch> {
-    for (const { loop } of this.#parts) loop.start()
-    try {
-      yield* this.#batches
-    } finally {
-      for (const { loop } of this.#parts) loop.close()
-      for (const batch of this.#batches.drain()) {
-        if (batch.kind === 'changes') batch.receipt?.routed([])
-      }
+  /** Begins to watch; ends with the signal, or when its reader returns. */
+  batches(): AsyncIterable<Batch> {
+    if (!this.#batches.ended) for (const { loop } of this.#parts) loop.start()
+    return this.#batches
+  }
+
+  #end(): void {
+    for (const { loop } of this.#parts) loop.close()
+    for (const batch of this.#batches.drain()) {
+      if (batch.kind === 'changes') batch.receipt?.routed([])
     }
   }
 
