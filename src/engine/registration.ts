@@ -710,12 +710,18 @@ export class Registration implements WatchRegistration, ResyncTarget {
       settleTickets(this.#retry.change)
       this.#retry = undefined
     }
-    this.#statusChanged()
+    // The list that voided a RESYNC, and would bring the next, may have been of what is gone.
+    if (this.#hasStarted && this.#blocked && this.#open === undefined && this.#owed.length === 0) {
+      this.#owe('prefix-changed', 'own')
+    }
+    // What is left may be live.
+    this.sourceStatus()
   }
 
   #changeOver(): void {
     const pending = this.#queue.size > 0 || this.#open !== undefined || this.#retry !== undefined
-    if (!pending && !this.#resuming) this.#routes.changeOver()
+    // Not while a list is awaited, which the other feed would not bring.
+    if (!pending && !this.#blocked) this.#routes.changeOver()
   }
 
   // ---- subscribers and status

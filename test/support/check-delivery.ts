@@ -125,7 +125,7 @@ export class DeliveryCheck {
   }
 
   #resync(event: SeenResync): void {
-    if (this.#last === undefined && event.reason !== 'startup') {
+    if (this.#last === undefined && this.#blocked && event.reason !== 'startup') {
       this.#broken('C1', event, 'the first RESYNC has to say startup')
     }
     this.fold.clear()
