@@ -1,5 +1,5 @@
 import { afterEach, beforeAll, expect, it } from '@jest/globals'
-import { Agent } from '../../src/index.ts'
+import { Agent, compareKeys } from '../../src/index.ts'
 import { redis } from '../../src/adapters/redis/index.ts'
 import type { RedisOptions } from '../../src/adapters/redis/index.ts'
 import { startRedis, startRedisCluster } from '../servers/redis.ts'
@@ -59,14 +59,18 @@ class Follower {
 
   /** C3: the fold becomes what the server holds. */
   async converges(expected: Readonly<Record<string, string>>, timeoutMs = 15_000): Promise<void> {
-    const want = Object.entries(expected).sort()
-    await waitFor(() => JSON.stringify([...this.fold].sort()) === JSON.stringify(want), {
+    const want = Object.entries(expected).sort(byKey)
+    await waitFor(() => JSON.stringify([...this.fold].sort(byKey)) === JSON.stringify(want), {
       timeoutMs,
       describe: () =>
         `the fold to equal the store: ${this.fold.size} of ${want.length} keys, RESYNCs ${this.resyncs.join(', ')}, ${JSON.stringify(this.agent.health().transports)}`,
     })
     expect(this.violations).toEqual([])
   }
+}
+
+function byKey(a: readonly [string, string], b: readonly [string, string]): number {
+  return compareKeys(a[0], b[0])
 }
 
 async function follow(options: RedisOptions): Promise<Follower> {

@@ -37,17 +37,17 @@ export function typedEvents(event: ChangeEvent): number | undefined {
 export function narrowing(event: ResyncEvent | ChangeEvent): string {
   if (event.kind === 'resync') {
     // @ts-expect-error a RESYNC has no key
-    event.key
+    void event.key
     return event.reason
   }
   if (event.changeType === 'delete') {
     const previous: Uint8Array = event.prev.bytes
     // @ts-expect-error a delete has no value
-    event.bytes
+    void event.bytes
     return String(previous.length)
   }
   // @ts-expect-error a put may have no previous value
-  event.prev.bytes
+  void event.prev.bytes
   return event.version
 }
 
