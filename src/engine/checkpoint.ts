@@ -1,4 +1,5 @@
 import { InvalidOptionError } from '../api/errors.ts'
+import { hasPrefix } from '../api/key.ts'
 import type { Position, RawPair } from '../api/transport.ts'
 import type { Checkpoint, CheckpointPart } from '../api/watcher.ts'
 import { coverOf } from '../kit/prefix-index.ts'
@@ -17,10 +18,13 @@ export function makeCheckpoint(
 ): Checkpoint | undefined {
   const parts: CheckpointPart[] = []
   for (const feed of new Set(routes.map((route) => route.feed))) {
-    const open = pending.filter((change) => change.feed === feed)
+    const own = routes.filter((route) => route.feed === feed).map((route) => route.prefix)
+    // The open change may be of a prefix that was unregistered meanwhile.
+    const open = pending.filter(
+      (change) => change.feed === feed && own.some((prefix) => hasPrefix(change.key, prefix)),
+    )
     const position = open[0] === undefined ? feed.position : open[0].before
     if (position === undefined) return undefined
-    const own = routes.filter((route) => route.feed === feed).map((route) => route.prefix)
     const fold = new Map<string, RawPair>()
     for (const prefix of own) {
       for (const pair of feed.values.view(prefix)) fold.set(pair.key, pair)

@@ -90,7 +90,8 @@ export class Routes {
     const before = this.#next ?? []
     this.#next = this.#joined()
     this.#leave(before)
-    if (!this.#activated) this.#route(this.#next)
+    // What was left may have been the same share that is in use.
+    this.#route(this.#activated ? this.#active : this.#next)
     return true
   }
 
@@ -100,10 +101,14 @@ export class Routes {
     this.#prefixes = this.#prefixes.filter((known) => known !== prefix)
     const cover = coverOf(this.#prefixes)
     const narrowed = (routes: readonly Route[]): Route[] =>
-      cover.flatMap((rest) => {
-        const route = routes.find((candidate) => hasPrefix(rest, candidate.prefix))
-        if (route === undefined) return []
-        return [{ ...route, prefix: rest, feed: this.#shares.rejoin(route.feed) }]
+      routes.flatMap((route) => {
+        const inside = cover.some((rest) => hasPrefix(route.prefix, rest))
+        const parts = inside ? [route.prefix] : cover.filter((rest) => hasPrefix(rest, route.prefix))
+        return parts.map((part) => ({
+          ...route,
+          prefix: part,
+          feed: this.#shares.rejoin(route.feed),
+        }))
       })
     const before = [...this.#active, ...(this.#next ?? [])]
     this.#active = narrowed(this.#active)

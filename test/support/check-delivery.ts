@@ -35,7 +35,12 @@ export type DeliveryEntry =
   | { readonly kind: 'answered'; readonly event: number; readonly refused: boolean }
   /** An event's signal was aborted: its time is over, or it is void. */
   | { readonly kind: 'aborted'; readonly event: number }
-  | { readonly kind: 'unregistered'; readonly prefix: string }
+  /** `remaining`: what is registered then, also what no RESYNC has shown yet. */
+  | {
+      readonly kind: 'unregistered'
+      readonly prefix: string
+      readonly remaining?: readonly string[]
+    }
   | { readonly kind: 'closed' }
 
 /** A broken rule of datasync.md §3; `view` is what a RESYNC promises to hold. */
@@ -110,7 +115,7 @@ export class DeliveryCheck {
         if (entry.event === this.#count - 1 && this.#outcome === 'open') this.#settle('aborted')
         return
       case 'unregistered':
-        this.#unregistered(entry.prefix)
+        this.#unregistered(entry.prefix, entry.remaining ?? [])
         return
       case 'closed':
         this.#closed = true
@@ -254,8 +259,14 @@ export class DeliveryCheck {
     else this.fold.set(event.key, { key: event.key, value: event.value, revision: event.revision })
   }
 
-  #unregistered(prefix: string): void {
+  #unregistered(prefix: string, remaining: readonly string[]): void {
+    const watched = this.#prefixes.has(prefix)
     this.#prefixes.delete(prefix)
+    // The part of it that is registered otherwise goes on.
+    for (const other of remaining) {
+      if (watched && hasPrefix(other, prefix)) this.#prefixes.add(other)
+      else if (watched && hasPrefix(prefix, other)) this.#prefixes.add(prefix)
+    }
     for (const key of this.fold.keys()) {
       if (!this.#covers(key)) this.fold.delete(key)
     }

@@ -219,7 +219,8 @@ class Recorder implements EventRecorder {
   #notePrefixes(): void {
     const now = this.#registration.prefixes
     for (const prefix of this.#prefixes) {
-      if (!now.includes(prefix)) this.#check.next({ kind: 'unregistered', prefix })
+      if (now.includes(prefix)) continue
+      this.#check.next({ kind: 'unregistered', prefix, remaining: now })
     }
     this.#prefixes = now
   }
