@@ -1,3 +1,4 @@
+import type { Unsubscribable } from 'rxjs'
 import type { Agent } from '../agent/agent.ts'
 import { describeError } from '../api/errors.ts'
 import type { TransportStatus } from '../api/status.ts'
@@ -14,6 +15,7 @@ export class StatusLine {
   readonly #agent: Agent
   #timer: NodeJS.Timeout | undefined
   #told = ''
+  #subscription: Unsubscribable | undefined
 
   constructor(notes: Notes, agent: Agent) {
     this.#notes = notes
@@ -22,7 +24,7 @@ export class StatusLine {
 
   /** From now on, until `stop`. */
   follow(registration: WatchRegistration): void {
-    registration.status$.subscribe(() => this.#look())
+    this.#subscription = registration.status$.subscribe(() => this.#look())
     this.#timer = setInterval(() => this.#look(), LOOK_MS)
     this.#timer.unref()
   }
@@ -33,6 +35,7 @@ export class StatusLine {
   }
 
   stop(): void {
+    this.#subscription?.unsubscribe()
     clearInterval(this.#timer)
     this.#notes.clear()
   }

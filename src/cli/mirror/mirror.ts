@@ -30,6 +30,8 @@ export interface MirrorOptions {
   /** Of the source. */
   readonly prefixes: readonly string[]
   readonly keys: KeyMapping
+  /** Resolves when the target can be written, as far as is known, or with the signal. */
+  readonly ready: (signal: AbortSignal) => Promise<unknown>
   /** Told before each write. */
   readonly writing: (write: Write) => void
   /** Instead of writing. */
@@ -109,6 +111,7 @@ export class Mirror {
     const { keys, target, dryRun } = this.#options
     const counts: MirrorCounts = { compared: 0, unchanged: 0, put: 0, deleted: 0 }
     const failures: unknown[] = []
+    await this.#options.ready(event.signal)
     for (const prefix of this.#cover) {
       const writes = differences(
         event.values.get(prefix) ?? [],

@@ -58,6 +58,11 @@ export class TargetGuard {
     this.#lookLater()
   }
 
+  /** Anything may have changed. */
+  lost(): void {
+    if (!this.#stopped) this.#options.compare()
+  }
+
   stop(): void {
     this.#stopped = true
     clearTimeout(this.#timer)
@@ -79,7 +84,7 @@ export class TargetGuard {
     const keys = [...this.#doubtful]
     this.#doubtful = new Set()
     if (keys.length <= MANY && !(await this.#differ(keys))) return
-    if (!this.#stopped) this.#options.compare()
+    this.lost()
   }
 
   async #differ(keys: readonly string[]): Promise<boolean> {
