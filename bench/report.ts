@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import Table from 'cli-table3'
 import type { RowResult, ScenarioResult } from './harness.ts'
+import type { MicroResult } from './micro.ts'
 import type { Goal } from './scenario.ts'
 
 /** A figure without its machine, versions and commit is worth nothing. */
@@ -18,6 +19,12 @@ export interface Environment {
   readonly node: string
   /** Drivers and servers. */
   readonly versions: readonly string[]
+}
+
+export interface Report {
+  readonly environment: Environment
+  readonly results: readonly ScenarioResult[]
+  readonly micros: readonly MicroResult[]
 }
 
 const DRIVERS = ['rxjs', 'lmdb', 'ioredis', 'google-protobuf']
@@ -49,6 +56,7 @@ export function printEnvironment(environment: Environment): void {
 
 /** One line per row: ours, beside, the ratio of the medians with its spread, the goal, whether it is reached. */
 export function printRows(results: readonly ScenarioResult[]): void {
+  if (results.length === 0) return
   const table = new Table({
     head: ['row', 'work', 'ours', 'beside', '', 'ratio', 'spread', 'goal', ''],
     style: { head: [], border: [] },
@@ -56,6 +64,20 @@ export function printRows(results: readonly ScenarioResult[]): void {
     colAligns: ['left', 'left', 'right', 'right', 'left', 'right', 'left', 'left', 'left'],
   })
   for (const result of results) for (const row of result.rows) table.push(cells(row))
+  console.log(table.toString())
+}
+
+export function printMicros(results: readonly MicroResult[]): void {
+  if (results.length === 0) return
+  const table = new Table({
+    head: ['piece', 'case', 'per second', 'p50 µs', 'p99 µs'],
+    style: { head: [], border: [] },
+    chars: PLAIN,
+    colAligns: ['left', 'left', 'right', 'right', 'right'],
+  })
+  for (const { title, task, perSecond, p50Us, p99Us } of results) {
+    table.push([title, task, figure(perSecond), figure(p50Us), figure(p99Us)])
+  }
   console.log(table.toString())
 }
 
@@ -85,15 +107,11 @@ export function figure(value: number): string {
 }
 
 /** Everything that was measured, as `bench/results/<date>.json`; returns its path. */
-export async function writeResults(
-  root: string,
-  environment: Environment,
-  results: readonly ScenarioResult[],
-): Promise<string> {
+export async function writeResults(root: string, report: Report): Promise<string> {
   const folder = join(root, 'bench/results')
   await mkdir(folder, { recursive: true })
-  const path = join(folder, `${environment.date.replaceAll(/[:.]/gu, '-')}.json`)
-  await writeFile(path, `${JSON.stringify({ environment, results }, undefined, 2)}\n`)
+  const path = join(folder, `${report.environment.date.replaceAll(/[:.]/gu, '-')}.json`)
+  await writeFile(path, `${JSON.stringify(report, undefined, 2)}\n`)
   return path
 }
 
