@@ -16,7 +16,6 @@ export class OpenEvent implements DeliveryHandle {
   /** Undefined for a RESYNC. */
   readonly change: PendingChange | undefined
   readonly reason: ResyncReason | undefined
-  readonly deliveredAt: number
   /** Writes that a RESYNC carries; those of a CHANGE are with the change. */
   tickets: Ticket[] | undefined
   /** Undefined while open. */
@@ -29,12 +28,10 @@ export class OpenEvent implements DeliveryHandle {
     owner: OpenEventOwner,
     change: PendingChange | undefined,
     reason: ResyncReason | undefined,
-    deliveredAt: number,
   ) {
     this.#owner = owner
     this.change = change
     this.reason = reason
-    this.deliveredAt = deliveredAt
   }
 
   get kind(): 'resync' | 'change' {

@@ -1,5 +1,4 @@
-import { BehaviorSubject, Observable } from 'rxjs'
-import type { Subscription } from 'rxjs'
+import type { Observable, Subscription } from 'rxjs'
 import type { ChangeEvent } from '../api/change-event.ts'
 import { ClosedError, describeError, TimeoutError } from '../api/errors.ts'
 import { assertPrefix } from '../api/key.ts'
@@ -13,13 +12,7 @@ import { Deadline } from '../kit/deadline.ts'
 import { nextTask } from '../kit/next-task.ts'
 import type { Feed } from '../source/source.ts'
 import type { SourceChange } from '../source/watch-loop.ts'
-import {
-  coalesce,
-  createDeliveryQueue,
-  isSameValue,
-  pendingChange,
-  settleTickets,
-} from './delivery-queue.ts'
+import { createDeliveryQueue, pendingChange, settleTickets } from './delivery-queue.ts'
 import type { DeliveryQueue, PendingChange } from './delivery-queue.ts'
 import type { RegistrationHost } from './engine.ts'
 import { deleteEvent, putEvent, resyncEvent } from './events.ts'
@@ -27,22 +20,15 @@ import { OpenEvent } from './open-event.ts'
 import { Receivers } from './receivers.ts'
 import type { SyncEvent } from './receivers.ts'
 import { RefusalBackoff } from './refusal-backoff.ts'
+import { RefusedChange } from './refused-change.ts'
 import type { ResyncTarget } from './resync-gate.ts'
+import { ResyncRecord } from './resync-record.ts'
 import { ResyncTickets } from './resync-tickets.ts'
 import { Routes } from './routes.ts'
 import type { FeedShares } from './routes.ts'
+import { StatusStream } from './status-stream.ts'
 import type { Ticket } from './ticket.ts'
 import type { ResolvedWatchOptions } from './watch-options.ts'
-
-/** A refused change that comes again. */
-interface Retry {
-  readonly change: PendingChange
-  readonly attempt: number
-  /** As it was delivered: with `latest` the change goes on changing. */
-  readonly delivered: Pick<PendingChange, 'next' | 'revision'>
-  /** With `latest` it went back to what the receiver had before: nothing is left to tell. */
-  withdrawn: boolean
-}
 
 /** Events delivered in one go before other work gets a turn. */
 const EVENTS_PER_TURN = 1_024
@@ -76,20 +62,19 @@ export class Registration implements WatchRegistration, ResyncTarget {
   /** A checkpoint stands for the startup RESYNC (C1). */
   #resumed = false
   #open: OpenEvent | undefined
-  #retry: Retry | undefined
+  #retry: RefusedChange | undefined
   #attempts = 0
   #pumping = false
   #pumpQueued = false
-  #resyncs = 0
   #refusals = 0
   #lastError: unknown
-  #lastResync: LastResync | undefined
-  readonly #status$: BehaviorSubject<RegistrationStatus>
-  #statusQueued = false
+  readonly #resyncRecord: ResyncRecord
+  readonly #statusStream: StatusStream
 
   readonly events$: Observable<SyncEvent>
   readonly resyncs$: Observable<ResyncEvent>
   readonly changes$: Observable<ChangeEvent>
+  readonly status$: Observable<RegistrationStatus>
 
   constructor(
     host: RegistrationHost,
@@ -108,6 +93,7 @@ export class Registration implements WatchRegistration, ResyncTarget {
     this.#backoff = new RefusalBackoff(host.io, () => this.#backoffOver())
     this.#resyncTickets = new ResyncTickets(name, options.queueLimit)
     this.#queue = createDeliveryQueue(options.delivery)
+    this.#resyncRecord = new ResyncRecord(host.io.clock)
     this.#deadline = new Deadline(host.io.clock, () => this.#timedOut())
     this.events$ = this.#receivers.events$
     this.resyncs$ = this.#receivers.resyncs$
@@ -117,7 +103,8 @@ export class Registration implements WatchRegistration, ResyncTarget {
     this.#resuming = resumed !== undefined
     if (resumed === undefined) this.#routes.start()
     else this.#routes.resume(resumed)
-    this.#status$ = new BehaviorSubject(this.status)
+    this.#statusStream = new StatusStream(() => this.status)
+    this.status$ = this.#statusStream.status$
     // A shared feed may be live already.
     nextTask(() => this.sourceStatus())
   }
@@ -128,23 +115,15 @@ export class Registration implements WatchRegistration, ResyncTarget {
     return this.#routes.prefixes
   }
 
-  get status$(): Observable<RegistrationStatus> {
-    return new Observable((subscriber) => {
-      // The subject holds what was current when somebody last looked.
-      this.#publishStatus()
-      return this.#status$.subscribe(subscriber)
-    })
-  }
-
   get status(): RegistrationStatus {
     return {
       state: this.#state(),
-      pending: this.#queue.size + (this.#repeated === undefined ? 0 : 1),
+      pending: this.#queue.size + (this.#retry?.repeated === undefined ? 0 : 1),
       pendingBytes: this.#queue.bytes,
       inFlight: this.#open === undefined ? 0 : 1,
       refusals: this.#refusals,
       lastError: this.#lastError,
-      lastResync: this.#lastResync,
+      lastResync: this.#resyncRecord.last,
     }
   }
 
@@ -173,7 +152,7 @@ export class Registration implements WatchRegistration, ResyncTarget {
     if (this.#closed || this.#blocked || !this.#tracking || this.#routes.changing) {
       return undefined
     }
-    const open = this.#open?.change ?? this.#repeated
+    const open = this.#open?.change ?? this.#retry?.repeated
     const pending = open === undefined ? [...this.#queue] : [open, ...this.#queue]
     return this.#routes.checkpoint(this.#host.transportName, pending)
   }
@@ -194,8 +173,7 @@ export class Registration implements WatchRegistration, ResyncTarget {
     this.#host.closed(this)
     open?.end('voided')
     this.#receivers.complete()
-    this.#status$.next(this.status)
-    this.#status$.complete()
+    this.#statusStream.complete()
     this.#host.gate.ended(this, 'closed')
     return Promise.resolve()
   }
@@ -215,7 +193,7 @@ export class Registration implements WatchRegistration, ResyncTarget {
   }
 
   get resyncs(): number {
-    return this.#resyncs
+    return this.#resyncRecord.delivered
   }
 
   /** Everything that it watches is listed and its stream open. */
@@ -237,7 +215,7 @@ export class Registration implements WatchRegistration, ResyncTarget {
 
   /** The pairs that the last RESYNC held. */
   get lastResync(): LastResync | undefined {
-    return this.#lastResync
+    return this.#resyncRecord.last
   }
 
   /** Called on every `working()` of the open event. */
@@ -338,7 +316,7 @@ export class Registration implements WatchRegistration, ResyncTarget {
     const pending = pendingChange(change, feed, before, ticket)
     const { delivery, queueLimit, queueBytes } = this.#options
     if (delivery === 'latest' && this.#retry?.change.key === pending.key) {
-      this.#merge(this.#retry, pending)
+      this.#retry.merge(pending)
     } else {
       this.#queue.push(pending)
     }
@@ -390,7 +368,7 @@ export class Registration implements WatchRegistration, ResyncTarget {
       return true
     }
     if (this.#blocked || !this.#tracking) return false
-    const repeated = this.#repeated
+    const repeated = this.#retry?.repeated
     this.#attempts = repeated === undefined ? 0 : (this.#retry?.attempt ?? 0)
     this.#retry = undefined
     const change = repeated ?? this.#queue.shift()
@@ -410,32 +388,24 @@ export class Registration implements WatchRegistration, ResyncTarget {
     this.#routes.activate()
     this.#tracking = true
     const views = this.#routes.views()
-    const at = this.#host.io.clock.now()
-    this.#lastResync = {
-      reason,
-      at,
-      durationMs: undefined,
-      pairs: this.#routes.count(views),
-      outcome: 'open',
-    }
-    const open = new OpenEvent(this, undefined, reason, at)
+    const pairs = this.#routes.count(views)
+    this.#resyncRecord.begin(reason, pairs)
+    const open = new OpenEvent(this, undefined, reason)
     open.tickets = this.#resyncTickets.take()
-    this.#resyncs++
     this.#host.gate.changed(this)
     open.handling = this.#host.instrumentation.handling?.({
       transport: this.#host.transportName,
       registration: this.name,
       kind: 'resync',
       reason,
-      pairs: this.#lastResync.pairs,
+      pairs,
     })
-    this.#emit(open, this.#options.resyncTimeoutMs, () =>
-      resyncEvent(open, this.#host.transportName, reason, views),
-    )
+    const event = resyncEvent(open, this.#host.transportName, reason, views)
+    this.#emit(open, event, this.#options.resyncTimeoutMs)
   }
 
   #deliverChange(change: PendingChange): void {
-    const open = new OpenEvent(this, change, undefined, 0)
+    const open = new OpenEvent(this, change, undefined)
     open.handling = this.#host.instrumentation.handling?.({
       transport: this.#host.transportName,
       registration: this.name,
@@ -443,23 +413,24 @@ export class Registration implements WatchRegistration, ResyncTarget {
     })
     const source = this.#host.transportName
     const { prev, next } = change
-    this.#emit(open, this.#options.changeTimeoutMs, () =>
+    const event =
       next !== undefined
         ? putEvent(open, source, prev, next)
-        : deleteEvent(open, source, prev as RawPair, change.revision),
-    )
+        : deleteEvent(open, source, prev as RawPair, change.revision)
+    this.#emit(open, event, this.#options.changeTimeoutMs)
   }
 
-  #emit(open: OpenEvent, timeoutMs: number, make: () => SyncEvent): void {
+  #emit(open: OpenEvent, event: SyncEvent, timeoutMs: number): void {
     this.#open = open
-    if (!this.#receivers.wants(open.kind)) {
+    const receivers = this.#receivers.of(event.kind)
+    if (receivers.length === 0) {
       // Only the other kind has a subscriber (datasync.md §2).
       open.done()
       return
     }
-    const event = make()
     const { handling } = open
-    for (const receiver of this.#receivers.of(open.kind)) {
+    for (const receiver of receivers) {
+      if (this.#receivers.completed) return
       try {
         if (handling?.within === undefined) receiver.next(event)
         else handling.within(() => receiver.next(event))
@@ -489,7 +460,7 @@ export class Registration implements WatchRegistration, ResyncTarget {
     } else {
       this.#refused(event, error, 'refused')
     }
-    for (const ticket of tickets) ticket.settle(error)
+    if (tickets !== undefined) for (const ticket of tickets) ticket.settle(error)
     if (!this.#pumping) this.#pumpSoon()
     this.#host.gate.changed(this)
     this.#statusChanged()
@@ -523,7 +494,7 @@ export class Registration implements WatchRegistration, ResyncTarget {
     const error = new TimeoutError(`${this.name}: done of a ${event.kind}`, timeoutMs)
     const tickets = this.#takeTickets(event)
     this.#refused(event, error, 'timeout')
-    for (const ticket of tickets) ticket.settle(error)
+    if (tickets !== undefined) for (const ticket of tickets) ticket.settle(error)
     this.#pumpSoon()
     this.#statusChanged()
   }
@@ -555,12 +526,7 @@ export class Registration implements WatchRegistration, ResyncTarget {
     if (onRefusal === 'continue') return
     if (this.#tracking && onRefusal === 'retry' && this.#attempts < maxRetries) {
       if (!this.#routes.covers(change.key)) return // unregistered meanwhile
-      this.#retry = {
-        change,
-        attempt: this.#attempts + 1,
-        delivered: { next: change.next, revision: change.revision },
-        withdrawn: false,
-      }
+      this.#retry = new RefusedChange(change, this.#attempts + 1)
       this.#renew(this.#retry)
       this.#backoff.begin(late)
       return
@@ -571,27 +537,11 @@ export class Registration implements WatchRegistration, ResyncTarget {
     if (this.#tracking) this.#owe('refused', 'own')
   }
 
-  /** The change that comes again after the back-off. */
-  get #repeated(): PendingChange | undefined {
-    return this.#retry?.withdrawn === false ? this.#retry.change : undefined
-  }
-
   /** With `latest`, a newer value that queued behind a refused event becomes part of it (C8). */
-  #renew(retry: Retry): void {
+  #renew(retry: RefusedChange): void {
     if (this.#options.delivery === 'all') return
     const [newer] = this.#queue.retain((waiting) => waiting.key !== retry.change.key)
-    if (newer !== undefined) this.#merge(retry, newer)
-  }
-
-  #merge(retry: Retry, newer: PendingChange): void {
-    retry.withdrawn = !coalesce(retry.change, newer)
-    if (retry.withdrawn) settleTickets(retry.change)
-  }
-
-  /** The receiver has the change as it was delivered: what became of it since is still to be told. */
-  #settleRetry({ change, delivered }: Retry): void {
-    if (isSameValue(delivered.next, change.next)) settleTickets(change)
-    else this.#queue.unshift({ ...change, prev: delivered.next })
+    if (newer !== undefined) retry.merge(newer)
   }
 
   /** C12: only a word without error, in the back-off that its own timeout began, still counts. */
@@ -602,14 +552,11 @@ export class Registration implements WatchRegistration, ResyncTarget {
     }
     this.#backoff.end()
     this.#backoff.acknowledged()
-    if (this.#retry !== undefined) this.#settleRetry(this.#retry)
+    this.#retry?.settle(this.#queue)
     this.#retry = undefined
     this.#owed = this.#owed.filter((reason) => reason !== 'refused')
     if (this.#tracking) this.#blocked = false
-    if (event.kind === 'resync' && this.#lastResync !== undefined) {
-      const durationMs = this.#host.io.clock.now() - this.#lastResync.at
-      this.#lastResync = { ...this.#lastResync, durationMs, outcome: 'acked' }
-    }
+    if (event.kind === 'resync') this.#resyncRecord.end('acked')
     this.#tellGate()
     this.#host.gate.changed(this)
     this.#pumpSoon()
@@ -627,7 +574,7 @@ export class Registration implements WatchRegistration, ResyncTarget {
 
   /** The startup RESYNC was delivered, or a checkpoint stands for it. */
   get #hasStarted(): boolean {
-    return this.#resumed || this.#lastResync !== undefined
+    return this.#resumed || this.#resyncRecord.last !== undefined
   }
 
   /** The first RESYNC, once everything is listed. */
@@ -681,10 +628,7 @@ export class Registration implements WatchRegistration, ResyncTarget {
     error?: unknown,
   ): void {
     event.end(outcome, error)
-    if (this.#lastResync !== undefined) {
-      const durationMs = this.#host.io.clock.now() - this.#lastResync.at
-      this.#lastResync = { ...this.#lastResync, durationMs, outcome }
-    }
+    this.#resyncRecord.end(outcome)
     this.#host.gate.ended(this, outcome)
     this.#statusChanged()
   }
@@ -695,9 +639,9 @@ export class Registration implements WatchRegistration, ResyncTarget {
     this.#retry = undefined
   }
 
-  #takeTickets(event: OpenEvent): Ticket[] {
+  #takeTickets(event: OpenEvent): Ticket[] | undefined {
     const holder = event.change ?? event
-    const tickets = holder.tickets ?? []
+    const { tickets } = holder
     holder.tickets = undefined
     return tickets
   }
@@ -752,18 +696,8 @@ export class Registration implements WatchRegistration, ResyncTarget {
     return 'waiting'
   }
 
-  /** Status is made up when somebody looks, at most once a turn. */
   #statusChanged(): void {
-    if (this.#statusQueued || this.#closed || !this.#status$.observed) return
-    this.#statusQueued = true
-    nextTask(() => {
-      this.#statusQueued = false
-      this.#publishStatus()
-    })
-  }
-
-  #publishStatus(): void {
-    if (!this.#closed) this.#status$.next(this.status)
+    this.#statusStream.changed()
   }
 
   #assertOpen(): void {
