@@ -92,6 +92,8 @@ export class ResyncOrchestrator implements ResyncGate {
     this.#started = true
     for (const target of this.#all()) this.#enlist(target, 'startup')
     const next = this.#enlisted('startup')
+    // What was requested before joins it.
+    this.#next = { ...next, reason: 'startup' }
     this.#begin()
     return next.report
   }
