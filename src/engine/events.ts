@@ -57,23 +57,24 @@ class DeliveredChange extends Delivered {
 
 class DeliveredPut extends DeliveredChange {
   readonly changeType = 'put' as const
-  readonly #view: LazyKeyVal
+  readonly #next: RawPair
+  #nextView: KeyVal | undefined
 
   constructor(handle: DeliveryHandle, source: string, prev: RawPair | undefined, next: RawPair) {
     super(handle, source, prev)
-    this.#view = new LazyKeyVal(next)
+    this.#next = next
   }
 
   get key(): string {
-    return this.#view.key
+    return this.#next.key
   }
 
   get revision(): number {
-    return this.#view.revision
+    return this.#next.revision
   }
 
   get version(): string {
-    return this.#view.version
+    return this.#next.version
   }
 
   get bytes(): Uint8Array {
@@ -82,6 +83,12 @@ class DeliveredPut extends DeliveredChange {
 
   getValue<T>(type: MessageType<T>): T {
     return this.#view.getValue(type)
+  }
+
+  /** Many receivers look at the key only. */
+  get #view(): KeyVal {
+    this.#nextView ??= new LazyKeyVal(this.#next)
+    return this.#nextView
   }
 }
 

@@ -31,6 +31,8 @@ export class Receivers {
   readonly changes$: Observable<ChangeEvent> = this.#stream<ChangeEvent>(false, true)
   readonly #options: ReceiversOptions
   #all: readonly Receiver[] = []
+  /** By kind, so that an event need not look for who wants it. */
+  #wanting: Readonly<Record<Kind, readonly Receiver[]>> = { resync: [], change: [] }
   #begun = false
   #completed = false
 
@@ -48,12 +50,16 @@ export class Receivers {
   }
 
   wants(kind: Kind): boolean {
-    return this.#all.some((receiver) => receiver[kind])
+    return this.#wanting[kind].length > 0
   }
 
-  /** Who is to be told, at this moment. */
-  *of(kind: Kind): Generator<Receiver> {
-    for (const receiver of this.#all) if (receiver[kind] && !this.#completed) yield receiver
+  /** Who is to be told, at this moment; nobody any more once `completed`. */
+  of(kind: Kind): readonly Receiver[] {
+    return this.#wanting[kind]
+  }
+
+  get completed(): boolean {
+    return this.#completed
   }
 
   /** Answers for the handlers, without RxJS in between. */
@@ -84,7 +90,7 @@ export class Receivers {
   complete(): void {
     this.#completed = true
     const all = this.#all
-    this.#all = []
+    this.#set([])
     for (const receiver of all) receiver.complete()
   }
 
@@ -109,9 +115,17 @@ export class Receivers {
 
   #add(receiver: Receiver): Subscription {
     if (this.#completed) return Subscription.EMPTY
-    this.#all = [...this.#all, receiver]
+    this.#set([...this.#all, receiver])
     if (!this.#begun) nextTask(() => this.#begin())
     return new Subscription(() => this.#remove(receiver))
+  }
+
+  #set(all: readonly Receiver[]): void {
+    this.#all = all
+    this.#wanting = {
+      resync: all.filter((receiver) => receiver.resync),
+      change: all.filter((receiver) => receiver.change),
+    }
   }
 
   #begin(): void {
@@ -121,7 +135,7 @@ export class Receivers {
   }
 
   #remove(receiver: Receiver): void {
-    this.#all = this.#all.filter((known) => known !== receiver)
+    this.#set(this.#all.filter((known) => known !== receiver))
     if (this.#all.length === 0) this.#begun = false
     for (const kind of ['resync', 'change'] as const) {
       if (receiver[kind] && !this.wants(kind) && !this.#completed) this.#options.abandoned(kind)

@@ -46,13 +46,13 @@ export class Router {
       this.#dispatchWithReceipt(feed, changes, before, receipt)
       return
     }
-    for (const change of changes) {
-      this.#routes.match(change.key, (registrations) => {
-        for (const registration of registrations) {
-          registration.changed(change, feed, before, undefined)
-        }
-      })
+    let change: SourceChange
+    const handOver = (registrations: ReadonlySet<Registration>): void => {
+      for (const registration of registrations) {
+        registration.changed(change, feed, before, undefined)
+      }
     }
+    for (change of changes) this.#routes.match(change.key, handOver)
   }
 
   #dispatchWithReceipt(

@@ -39,6 +39,8 @@ export class Routes {
   /** Where the next RESYNC's pairs come from, until it is delivered. */
   #next: readonly Route[] | undefined
   #activated = false
+  /** Some active route is its own; asked after every event. */
+  #hasOwn = false
 
   constructor(shares: FeedShares, prefixes: readonly string[]) {
     this.#shares = shares
@@ -79,6 +81,7 @@ export class Routes {
   /** Goes on through feeds of its own, which come from a checkpoint. */
   resume(routes: readonly { readonly prefix: string; readonly feed: Feed }[]): void {
     this.#active = routes.map((route) => ({ ...route, own: true }))
+    this.#hasOwn = true
     this.#activated = true
     this.#route(this.#active)
   }
@@ -103,7 +106,9 @@ export class Routes {
     const narrowed = (routes: readonly Route[]): Route[] =>
       routes.flatMap((route) => {
         const inside = cover.some((rest) => hasPrefix(route.prefix, rest))
-        const parts = inside ? [route.prefix] : cover.filter((rest) => hasPrefix(rest, route.prefix))
+        const parts = inside
+          ? [route.prefix]
+          : cover.filter((rest) => hasPrefix(rest, route.prefix))
         return parts.map((part) => ({
           ...route,
           prefix: part,
@@ -157,7 +162,7 @@ export class Routes {
    * changes belong to the feed that told them.
    */
   changeOver(): void {
-    if (!this.#active.some((route) => route.own)) return
+    if (!this.#hasOwn) return
     this.#active = this.#active.map((route) => {
       const { prefix, feed, own } = route
       const twin = own ? this.#shares.joinTwin(prefix, feed) : undefined
@@ -166,6 +171,7 @@ export class Routes {
       this.#leave([route])
       return { prefix, feed: twin, own: false }
     })
+    this.#hasOwn = this.#active.some((route) => route.own)
   }
 
   close(): void {

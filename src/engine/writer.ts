@@ -23,7 +23,7 @@ import type {
   WaitOptions,
 } from '../api/writer.ts'
 
-const DEFAULT_TIMEOUT_MS = 10_000
+const STORED: CommitOptions = { waitFor: 'stored', timeoutMs: 10_000 }
 
 const WAIT_CHECKS = {
   waitFor: oneOf('stored', 'applied'),
@@ -175,9 +175,8 @@ export class Writer {
   }
 
   #commit(ops: readonly Op[], options: WaitOptions): Promise<CommitResult> {
-    const { waitFor = 'stored', timeoutMs = DEFAULT_TIMEOUT_MS } = options
-    if (waitFor === 'applied') this.#require('waitForApplied', "waitFor: 'applied'")
-    const resolved = { waitFor, timeoutMs }
+    const resolved = options === NONE ? STORED : resolveWait(options)
+    if (resolved.waitFor === 'applied') this.#require('waitForApplied', "waitFor: 'applied'")
     return this.#instrumentation.write === undefined
       ? this.#send(ops, resolved)
       : this.#sendObserved(ops, resolved)
@@ -220,6 +219,10 @@ export class Writer {
       commit.then(resolve, reject).finally(() => timer.stop())
     })
   }
+}
+
+function resolveWait({ waitFor, timeoutMs }: WaitOptions): CommitOptions {
+  return { waitFor: waitFor ?? STORED.waitFor, timeoutMs: timeoutMs ?? STORED.timeoutMs }
 }
 
 function serialize(message: Message): Uint8Array {
