@@ -30,7 +30,10 @@ export interface World {
   readonly doneTimeoutMs: { readonly change: number; readonly resync: number }
   /** Before the keys and prefixes of the scenario. */
   readonly prefix: string
-  fault(name: FaultName): void
+  /** Another program writes beside the agent; without it the agent writes everything. */
+  write?(op: WriteOp): Promise<unknown>
+  /** What each of the scenario's faults does here. */
+  readonly faults: Readonly<Partial<Record<FaultName, () => unknown>>>
   /** No fault from now on. */
   heal(): void
   /** Lets time pass, and everything happen that it sets off. */
@@ -107,7 +110,7 @@ class Player {
         await this.#world.pass(step.ms)
         return
       case 'fault':
-        this.#world.fault(step.fault)
+        this.#world.faults[step.fault]?.()
         return
       case 'watch':
         this.#watch(step.plan)
@@ -225,6 +228,10 @@ class Player {
   }
 
   async #write(op: WriteOp, applied: boolean): Promise<void> {
+    if (this.#world.write !== undefined && !applied) {
+      await this.#world.write({ ...op, key: this.#key(op.key) })
+      return
+    }
     const options = applied ? { waitFor: 'applied' as const, timeoutMs: 5_000 } : {}
     const key = this.#key(op.key)
     if (op.do === 'delete') await this.agent.delete(key, options)

@@ -41,6 +41,8 @@ export const FAULTS = [
   'fail list',
   'hang',
   'release',
+  'deaf',
+  'reconcile',
 ] as const
 export type FaultName = (typeof FAULTS)[number]
 
