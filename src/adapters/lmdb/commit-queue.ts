@@ -191,24 +191,31 @@ export class CommitQueue {
 
   #fail(jobs: readonly Job[], cause: unknown, expiring: boolean): void {
     const { logger, place } = this.#options
-    const error = commitError(cause, place)
+    const error = commitError(cause, place, this.#isUnchanged() ? 'not-applied' : 'unknown')
     logger.error({ transport: place.name, error }, 'commit failed')
     this.#failure = error
     for (const job of jobs) finish(job, () => job.reject(error))
-    try {
-      this.#align()
-    } catch (unreadable) {
-      logger.error({ transport: place.name, error: unreadable }, 'read failed')
-    }
     if (expiring) this.#armExpiry(EXPIRY_RETRY_MS)
   }
 
-  /** After a commit that failed it is the file that says what became of it: streams then list again. */
-  #align(): void {
+  /** After a commit that failed it is the file that says what became of it. */
+  #isUnchanged(): boolean {
+    const { logger, place } = this.#options
+    try {
+      return !this.#align()
+    } catch (error) {
+      logger.error({ transport: place.name, error }, 'the store cannot be read')
+      return false
+    }
+  }
+
+  /** When the file is not where the log is, streams have to list again; true when that was so. */
+  #align(): boolean {
     const { store, log } = this.#options
     const { revision } = store.state
-    if (revision === log.last) return
+    if (revision === log.last) return false
     log.restart(revision)
+    return true
   }
 
   /** Another process took the store over: it found us dead, or somebody removed our sign of life. */
@@ -302,7 +309,7 @@ function finish(job: Job, settle: () => void): void {
 
 /** The driver's error says only where the reason is. */
 async function reasonOf(error: unknown): Promise<unknown> {
-  if (!(error instanceof Error) || !('commitError' in error)) return error
+  if (typeof error !== 'object' || error === null || !('commitError' in error)) return error
   try {
     return (await error.commitError) ?? error
   } catch (reason) {

@@ -1,7 +1,9 @@
 import type { Buffer } from 'node:buffer'
+import { constants } from 'node:os'
 import { open } from 'lmdb'
 import type { RootDatabase } from 'lmdb'
-import { StoreCorruptError } from '../../api/errors.ts'
+import { StoreCorruptError, StoreLockedError } from '../../api/errors.ts'
+import { codeOf } from './errors.ts'
 import { FORMAT, META, RANGE_OF_ALL, storeKeys } from './layout.ts'
 import type { StoreKey } from './layout.ts'
 
@@ -23,6 +25,8 @@ const OPTIONS = {
   noSubdir: false,
   // Commits in LMDB's own order: pages, fdatasync, header, and only then the answer.
   overlappingSync: false,
+  // Else the driver makes a promise that nobody sees, whose rejection would end the process.
+  eventTurnBatching: false,
   maxReaders: MAX_READERS,
   encoding: 'binary',
   useVersions: true,
@@ -49,9 +53,16 @@ export function openForReading(path: string): Database | undefined {
   return undefined
 }
 
-/** Opens or makes a store. @throws the driver's errors */
+/** Opens or makes a store. @throws StoreLockedError, and the driver's errors */
 export function openForWriting(path: string, mapSize: number | undefined): Database {
-  return open<Buffer, StoreKey>({ ...OPTIONS, path, ...(mapSize === undefined ? {} : { mapSize }) })
+  const size = mapSize === undefined ? {} : { mapSize }
+  try {
+    return open<Buffer, StoreKey>({ ...OPTIONS, path, ...size })
+  } catch (cause) {
+    // The driver shares one handle per file and process, and the first open says what it is good for.
+    if (codeOf(cause) !== constants.errno.EINVAL) throw cause
+    throw new StoreLockedError(path, 'a readOnly open of this process', { cause })
+  }
 }
 
 /** @throws StoreCorruptError when another version of this package wrote the store */

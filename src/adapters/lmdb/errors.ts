@@ -7,7 +7,6 @@ import {
   StoreCorruptError,
   TransportUnavailableError,
 } from '../../api/errors.ts'
-import type { WriteOutcome } from '../../api/errors.ts'
 
 /** LMDB's own codes, from lmdb.h. */
 const MDB = {
@@ -15,8 +14,6 @@ const MDB = {
   CORRUPTED: -30796,
   VERSION_MISMATCH: -30794,
   INVALID: -30793,
-  MAP_FULL: -30792,
-  TXN_FULL: -30788,
   INCOMPATIBLE: -30784,
 } as const
 
@@ -31,15 +28,6 @@ const DAMAGED: ReadonlySet<number> = new Set<number>([
 const { errno } = constants
 
 const DENIED: ReadonlySet<number> = new Set([errno.EACCES, errno.EPERM, errno.EROFS])
-
-/** Nothing of the transaction reached the file when these are met. */
-const FULL: ReadonlySet<number> = new Set([
-  MDB.MAP_FULL,
-  MDB.TXN_FULL,
-  errno.ENOSPC,
-  errno.EDQUOT,
-  errno.EFBIG,
-])
 
 export interface ErrorPlace {
   /** The transport's name. */
@@ -64,18 +52,19 @@ export function openError(error: unknown, { name, path }: ErrorPlace): Error {
   return new TransportUnavailableError(name, problem, { cause: error })
 }
 
-/** A failed commit; `error.outcome` says what became of it. */
-export function commitError(error: unknown, { name, path }: ErrorPlace): Error {
+/** A failed commit; `outcome` says what became of it. */
+export function commitError(
+  error: unknown,
+  { name, path }: ErrorPlace,
+  outcome: 'not-applied' | 'unknown',
+): Error {
   if (isSyncError(error)) return error
   const code = codeOf(error)
   if (code !== undefined && DAMAGED.has(code)) {
     return new StoreCorruptError(path, describeError(error), { cause: error })
   }
-  const outcome: WriteOutcome = code !== undefined && FULL.has(code) ? 'not-applied' : 'unknown'
-  return new TransportUnavailableError(name, `${path}: ${describeError(error)}`, {
-    cause: error,
-    outcome,
-  })
+  const problem = `${path}: ${describeError(error)}`
+  return new TransportUnavailableError(name, problem, { cause: error, outcome })
 }
 
 /** A failed read. */
@@ -84,8 +73,9 @@ export function readError(error: unknown, place: ErrorPlace): Error {
 }
 
 /** The driver's number, or the number of the system's code; undefined when it has neither. */
-function codeOf(error: unknown): number | undefined {
-  if (!(error instanceof Error) || !('code' in error)) return undefined
+export function codeOf(error: unknown): number | undefined {
+  // Not instanceof: system errors may come from another realm.
+  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined
   if (typeof error.code === 'number') return error.code
   return Object.entries(errno).find(([name]) => name === error.code)?.[1]
 }

@@ -18,6 +18,8 @@ export interface HistoryWrite {
 /** A batch on disk: the names of what it changed. The values are where they always are. */
 interface Recorded {
   readonly run: string
+  /** The run that wrote the revision before. */
+  readonly before: string
   /** One transaction after the other: its revision, its keys. */
   readonly log: readonly (readonly [revision: number, ...keys: string[]])[]
 }
@@ -56,10 +58,12 @@ export class History {
   readonly #run: string
   readonly #places: Place[]
   #size: number
+  #before: string
 
-  private constructor(limit: number, run: string, places: Place[]) {
+  private constructor(limit: number, run: string, before: string, places: Place[]) {
     this.#limit = limit
     this.#run = run
+    this.#before = before
     this.#places = places
     this.#size = sizeOf(places)
   }
@@ -72,15 +76,18 @@ export class History {
       revision: log.at(-1)?.[0] ?? 0,
       changes: log.reduce((sum, [, ...keys]) => sum + keys.length, 0),
     }))
-    const history = new History(limit, run, places)
+    const history = new History(limit, run, lastRun, places)
     const start = { revision, run: lastRun }
     if (limit === 0) return { history, transactions: [], segments: [start] }
     const transactions = readBack(store, records, revision)
-    const first = transactions[0]?.revision
-    if (first === undefined) return { history, transactions, segments: [start] }
-    const segments = records
-      .map(({ run: writer, log }) => ({ revision: log[0]?.[0] ?? 0, run: writer }))
-      .filter((segment, i) => (places[i] as Place).revision >= first)
+    if (transactions.length === 0) return { history, transactions, segments: [start] }
+    const segments = records.flatMap(({ run: writer, before, log }) => {
+      const begin = log[0]?.[0] ?? 0
+      return [
+        { revision: begin - 1, run: before },
+        { revision: begin, run: writer },
+      ]
+    })
     return { history, transactions, segments }
   }
 
@@ -97,6 +104,7 @@ export class History {
 
   /** A planned write is on disk. */
   confirm({ put, remove }: HistoryWrite, transactions: readonly Transaction[]): void {
+    if (transactions.length > 0) this.#before = this.#run
     // What goes are the oldest ones.
     this.#size -= sizeOf(this.#places.splice(0, remove.length))
     if (put === undefined) return
@@ -123,7 +131,9 @@ export class History {
       revision,
       ...changes.map(keyOf),
     ])
-    return Buffer.from(JSON.stringify({ run: this.#run, log } satisfies Recorded))
+    return Buffer.from(
+      JSON.stringify({ run: this.#run, before: this.#before, log } satisfies Recorded),
+    )
   }
 }
 
