@@ -7,7 +7,7 @@ import { inspectDataFile } from './data-file.ts'
 import { formatOf, openForReading } from './database.ts'
 import type { Database } from './database.ts'
 import { openError } from './errors.ts'
-import { dataFileOf, decodeState, META } from './layout.ts'
+import { dataFileOf, decodeState, META, rangeOfPrefix } from './layout.ts'
 import { LifeSign } from './life-sign.ts'
 import { settingsOf } from './options.ts'
 import type { LmdbOptions, LmdbSettings } from './options.ts'
@@ -75,10 +75,10 @@ function absent(path: string): Finding {
 }
 
 function size(database: Database, path: string): Finding {
-  const { entryCount } = database.getStats() as { readonly entryCount: number }
+  const keys = database.getKeysCount(rangeOfPrefix(''))
   const bytes = statSync(dataFileOf(path)).size
-  const keys = entryCount.toLocaleString('en')
-  return { level: 'ok', check: 'data', detail: `${keys} keys in ${inMib(bytes)}` }
+  const count = `${keys.toLocaleString('en')} ${keys === 1 ? 'key' : 'keys'}`
+  return { level: 'ok', check: 'data', detail: `${count} in ${inMib(bytes)}` }
 }
 
 function room(path: string): Finding {
