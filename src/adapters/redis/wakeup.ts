@@ -4,6 +4,7 @@ export class Wakeup {
   #wake: (() => void) | undefined
 
   notify(): void {
+    if (this.#news) return
     this.#news = true
     this.#wake?.()
   }
