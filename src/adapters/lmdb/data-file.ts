@@ -40,14 +40,27 @@ const NO_PAGE = 2n ** 64n - 1n
 export function inspectDataFile(path: string, mode: 'read' | 'write'): DataFileState {
   const file = dataFileOf(path)
   if (!existsSync(file)) return 'absent'
-  const access = mode === 'read' ? constants.R_OK : constants.R_OK | constants.W_OK
-  accessSync(file, access)
-  if (existsSync(lockFileOf(path))) accessSync(lockFileOf(path), access)
+  const readAndWrite = constants.R_OK | constants.W_OK
+  accessSync(file, mode === 'read' ? constants.R_OK : readAndWrite)
+  // Readers have to be seen by the writer, or it reuses what they are reading; nobody writes where nobody can.
+  if (existsSync(lockFileOf(path)) && !(mode === 'read' && isReadOnly(path))) {
+    accessSync(lockFileOf(path), readAndWrite)
+  }
   const fd = openSync(file, 'r')
   try {
     return inspect(fd, path)
   } finally {
     closeSync(fd)
+  }
+}
+
+/** True when the file system is mounted for reading. */
+function isReadOnly(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK)
+    return false
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EROFS'
   }
 }
 

@@ -1,8 +1,9 @@
 import { Buffer } from 'node:buffer'
+import { closeSync, openSync, realpathSync, rmSync } from 'node:fs'
 import { createConnection, createServer } from 'node:net'
 import type { Server } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { isAbsolute, join } from 'node:path'
 
 /** The longest socket path that every system takes. */
 const MAX_SOCKET_PATH_BYTES = 100
@@ -16,9 +17,11 @@ export const SOCKET_NAME: RegExp = /^owner-[\w-]+\.sock$/
 export class LifeSign {
   /** Where others look for it: a name inside the store's folder, so that a copied folder has none. */
   readonly address: string
+  readonly #folder: string
   readonly #server: Server
 
-  private constructor(address: string, server: Server) {
+  private constructor(folder: string, address: string, server: Server) {
+    this.#folder = folder
     this.address = address
     this.#server = server
   }
@@ -27,49 +30,68 @@ export class LifeSign {
   static async raise(folder: string, token: string): Promise<LifeSign> {
     if (process.platform === 'win32') {
       const pipe = `\\\\.\\pipe\\rx-datasync-${token}`
-      return new LifeSign(pipe, await listen(pipe))
+      return new LifeSign(folder, pipe, await listen(pipe))
     }
     const name = `owner-${token}.sock`
-    const inside = join(folder, name)
-    if (Buffer.byteLength(inside) <= MAX_SOCKET_PATH_BYTES) {
+    try {
+      return new LifeSign(folder, name, await reach(folder, name, listen))
+    } catch (cause) {
+      const elsewhere = join(tmpdir(), `rx-datasync-${name}`)
       try {
-        return new LifeSign(name, await listen(inside))
-      } catch (error) {
-        return await LifeSign.#elsewhere(name, error)
+        return new LifeSign(folder, elsewhere, await listen(elsewhere))
+      } catch {
+        throw cause
       }
     }
-    return LifeSign.#elsewhere(name, undefined)
   }
 
   /** True unless it is certain that nobody listens. */
   static async isUp(folder: string, address: string): Promise<boolean> {
-    return new Promise((settle) => {
-      const socket = createConnection(resolve(folder, address))
-      socket.once('connect', () => {
-        socket.destroy()
-        settle(true)
-      })
-      socket.once('error', (error: NodeJS.ErrnoException) => {
-        settle(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT')
-      })
-    })
+    try {
+      await (isAbsolute(address) ? connect(address) : reach(folder, address, connect))
+      return true
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      return code !== 'ECONNREFUSED' && code !== 'ENOENT'
+    }
   }
 
   /** Idempotent. */
-  lower(): Promise<void> {
-    return new Promise((settle) => {
+  async lower(): Promise<void> {
+    await new Promise<void>((settle) => {
       this.#server.close(() => settle())
     })
+    // The server may know it by a name that led there for a moment only.
+    if (!isAbsolute(this.address)) rmSync(join(this.#folder, this.address), { force: true })
   }
+}
 
-  static async #elsewhere(name: string, cause: unknown): Promise<LifeSign> {
-    const address = join(tmpdir(), `rx-datasync-${name}`)
-    try {
-      return new LifeSign(address, await listen(address))
-    } catch (error) {
-      throw cause ?? error
-    }
+/** Gives `use` a path of the socket that is short enough. @throws what `use` throws */
+async function reach<T>(
+  folder: string,
+  name: string,
+  use: (path: string) => Promise<T>,
+): Promise<T> {
+  const path = join(realpathSync(folder), name)
+  const isShort = Buffer.byteLength(path) <= MAX_SOCKET_PATH_BYTES
+  if (isShort || process.platform !== 'linux') return use(path)
+  const fd = openSync(folder, 'r')
+  try {
+    return await use(`/proc/self/fd/${fd}/${name}`)
+  } finally {
+    closeSync(fd)
   }
+}
+
+function connect(path: string): Promise<void> {
+  return new Promise((settle, reject) => {
+    const socket = createConnection(path)
+    socket.once('error', reject)
+    socket.once('connect', () => {
+      socket.destroy()
+      settle()
+    })
+  })
 }
 
 function listen(path: string): Promise<Server> {

@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { randomUUID } from 'node:crypto'
-import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, rmSync } from 'node:fs'
+import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, rmSync, statfsSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import type { Clock } from '../../api/clock.ts'
@@ -50,6 +50,9 @@ const ATTEMPTS = 20
 const CREATION_MS = 2_000
 const CREATION_POLL_MS = 10
 
+/** What a new store takes at first. */
+const FIRST_BYTES = 256 * 1024
+
 /**
  * Opens the store for writing, once among all processes and in this one. The claim is a record in the store, replaced
  * inside an LMDB write transaction only if it is still the one that was found dead or given back: of two starters that
@@ -96,6 +99,7 @@ function take(
 ): Ownership | { readonly found: Claim } {
   const before = readClaim(path)
   if (before.number !== expected.number) return { found: before }
+  if (before === NO_CLAIM) assertRoom(path)
   const database = openForWriting(path, mapSize)
   try {
     const number = expected.number + 1
@@ -179,6 +183,13 @@ async function whenCreated({ path, clock }: OwnOptions): Promise<void> {
       clock.after(CREATION_POLL_MS, resume, { keepAlive: true })
     })
   }
+}
+
+/** The driver takes the process down when it cannot write a new file's header. */
+function assertRoom(path: string): void {
+  const { bavail, bsize } = statfsSync(path)
+  if (bavail * bsize >= FIRST_BYTES) return
+  throw Object.assign(new Error('no space left on the device'), { code: 'ENOSPC' })
 }
 
 /** Removes the sockets that killed owners left. */
