@@ -8,6 +8,9 @@ import { Secrets } from './secrets.ts'
 import { Session } from './session.ts'
 import type { CommonOptions, Surroundings } from './session.ts'
 
+/** Only keeps the process from ending while a command runs. */
+const KEEP_ALIVE_MS = 2 ** 30
+
 /** How one command is declared. */
 export interface CommandSpec<O extends object> {
   readonly name: string
@@ -58,6 +61,8 @@ export class Commands {
   ): Promise<ExitCode> {
     const session = new Session(options, this.#surroundings, new Secrets())
     const release = watchEndings(session, this.#surroundings)
+    // Nothing else may: an embedded store has no socket that would.
+    const alive = setInterval(() => {}, KEEP_ALIVE_MS)
     let code: ExitCode
     try {
       code = (await spec.run(session, args, options)) ?? EXIT.ok
@@ -69,6 +74,7 @@ export class Commands {
     }
     const closed = await session.close()
     release()
+    clearInterval(alive)
     return closed || code !== EXIT.ok ? code : EXIT.failed
   }
 }

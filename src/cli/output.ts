@@ -38,7 +38,8 @@ export class Output {
 
   /** How many columns a line may have; undefined: any. */
   get columns(): number | undefined {
-    return this.#clip && this.#stream.isTTY === true ? this.#stream.columns : undefined
+    // A terminal that does not know its width says 0.
+    return this.#clip && this.#stream.isTTY === true ? this.#stream.columns || undefined : undefined
   }
 
   /** Drops what comes from now on: nobody reads it. */

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { Command, CommanderError } from 'commander'
 import { Commands } from './command.ts'
 import { del } from './commands/del.ts'
@@ -92,6 +92,6 @@ function usageError(text: string): string {
 }
 
 function packageVersion(): string {
-  const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
-  return (JSON.parse(manifest) as { version: string }).version
+  const manifest: unknown = createRequire(import.meta.url)('rx-datasync/package.json')
+  return (manifest as { version: string }).version
 }

@@ -34,7 +34,7 @@ export interface MessageFormat {
 
 /** Messages as JSON; what cannot be decoded as bytes, with the reason. */
 export function messageFormat(message: MessageFormat): ValueFormat {
-  return new DecodingFormat((bytes) => message.decode(bytes), `not a ${message.typeName}`)
+  return new DecodingFormat((bytes) => message.decode(bytes), `not of type ${message.typeName}`)
 }
 
 /** Bytes as text or digits; `auto` takes UTF-8 where it is text without control characters. */

@@ -1,4 +1,6 @@
+import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { guardedSpawn } from './guarded-spawn.ts'
 import type { Signal } from './guarded-spawn.ts'
@@ -35,12 +37,27 @@ export interface Cli {
   kill(signal: Signal): Promise<CliOutcome | undefined>
 }
 
-/** The command line that runs `datasync` from the sources, for `sh -c`. */
-export const DATASYNC: string = `"${process.execPath}" --import tsx "${join(ROOT, 'src/cli/main.ts')}"`
+/** Compiled once per test file: a process starts three times as fast as from the sources. */
+const compiled: { main?: string } = {}
+
+function mainFile(): string {
+  if (compiled.main !== undefined) return compiled.main
+  const cache = join(ROOT, '.cache')
+  mkdirSync(cache, { recursive: true })
+  // Inside the repository, so that the packages are found.
+  const folder = mkdtempSync(join(cache, 'cli-'))
+  onTeardown(() => rmSync(folder, { recursive: true, force: true }))
+  const compiler = join(ROOT, 'node_modules/typescript/bin/tsc')
+  execFileSync(process.execPath, [compiler, '-p', 'tsconfig.build.json', '--outDir', folder], {
+    cwd: ROOT,
+  })
+  compiled.main = join(folder, 'cli/main.js')
+  return compiled.main
+}
 
 /** Starts `datasync` with arguments. */
 export function startCli(args: readonly string[], env: Readonly<Record<string, string>> = {}): Cli {
-  return start(process.execPath, ['--import', 'tsx', 'src/cli/main.ts', ...args], env)
+  return start(process.execPath, [mainFile(), ...args], env)
 }
 
 /** Runs `datasync` to its end. */
@@ -56,7 +73,8 @@ export function runShell(
   line: string,
   env: Readonly<Record<string, string>> = {},
 ): Promise<CliOutcome> {
-  return start('bash', ['-c', `datasync() { ${DATASYNC} "$@"; }\n${line}`], env).exited
+  const command = `datasync() { "${process.execPath}" "${mainFile()}" "$@"; }`
+  return start('bash', ['-c', `${command}\nexport -f datasync\n${line}`], env).exited
 }
 
 function start(
@@ -119,9 +137,13 @@ function start(
   return cli
 }
 
+/** Lines that are no JSON are for people. */
 function recordsIn(stdout: string): CliRecord[] {
-  return stdout
-    .split('\n')
-    .slice(0, -1)
-    .flatMap((line) => (line.startsWith('{') ? [JSON.parse(line) as CliRecord] : []))
+  return stdout.split('\n').flatMap((line) => {
+    try {
+      return line.startsWith('{') ? [JSON.parse(line) as CliRecord] : []
+    } catch {
+      return []
+    }
+  })
 }
