@@ -3,6 +3,7 @@ import type { Finding } from '../../api/finding.ts'
 import type { CommandLine, Connection } from './connection.ts'
 import { isCommandRefused, replyCode } from './errors.ts'
 import { prefixPattern } from './glob.ts'
+import type { RedisSettings } from './options.ts'
 import { text } from './server-identity.ts'
 
 /** What a right is needed for; who only reads does without the others. */
@@ -23,9 +24,10 @@ interface Probe {
  */
 export async function* diagnoseRights(
   connection: Connection,
+  settings: RedisSettings,
   prefixes: readonly string[],
 ): AsyncGenerator<Finding> {
-  const user = await userName(connection)
+  const user = await userName(connection, settings)
   for (const prefix of prefixes.length === 0 ? [''] : prefixes) {
     const probes = probesFor(`${prefix}datasync-doctor-${randomBytes(8).toString('hex')}`, prefix)
     const answers = await connection.pipeline(probes.map(({ line }) => line))
@@ -106,7 +108,9 @@ function* troubleFindings(answers: readonly unknown[]): Generator<Finding> {
   }
 }
 
-async function userName(connection: Connection): Promise<string> {
+/** Also ACL WHOAMI may be refused. */
+async function userName(connection: Connection, settings: RedisSettings): Promise<string> {
   const [reply] = await connection.pipeline([['ACL', 'WHOAMI']])
-  return reply === undefined || reply instanceof Error ? 'the user' : text(reply)
+  if (reply === undefined || reply instanceof Error) return settings.username ?? 'default'
+  return text(reply)
 }

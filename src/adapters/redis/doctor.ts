@@ -102,7 +102,7 @@ async function* diagnoseServer(
   if (connection === undefined) return
   try {
     yield* identity(connection, settings)
-    yield* diagnoseRights(connection, prefixes)
+    yield* diagnoseRights(connection, settings, prefixes)
     yield* diagnoseNotifications(connection, settings, prefixes, io)
     yield* diagnoseSettings(connection, settings)
   } catch (error) {
