@@ -1,13 +1,43 @@
+import { spawnSync } from 'node:child_process'
 import { readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { once } from 'node:events'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { describe, expect, it } from '@jest/globals'
 import { keysUnder, openStore, watch } from '../integration/lmdb-fixture.ts'
+import { guardedSpawn } from '../support/guarded-spawn.ts'
+import { ROOT } from '../support/repository.ts'
 import { spawnNode } from '../support/spawn-node.ts'
+import { onTeardown } from '../support/teardown.ts'
 import { tempDir } from '../support/temp-dir.ts'
 import { commitTo, put } from '../support/transport-stream.ts'
 
 const ROUNDS = 20
 const HOLDER = 'test/fault/lmdb-holder.program.ts'
+
+const NAMESPACE = ['-fp', '--mount-proc', '--kill-child']
+const hasNamespaces = spawnSync('unshare', [...NAMESPACE, 'true']).status === 0
+if (!hasNamespaces) console.warn('no container test: unshare needs root on Linux')
+
+/** The holder as process 1 of a namespace, as in a container; its first line of output. */
+async function contained(path: string): Promise<{ line: string; kill(): Promise<void> }> {
+  const child = guardedSpawn(
+    'unshare',
+    [...NAMESPACE, process.execPath, '--import', 'tsx', HOLDER, path],
+    { cwd: ROOT, env: { ...process.env, NODE_OPTIONS: '' } },
+  )
+  const exited = once(child, 'close')
+  const kill = async (): Promise<void> => {
+    child.kill('SIGKILL')
+    await exited
+  }
+  onTeardown(kill)
+  const [line] = await once(
+    createInterface({ input: child.stdout as NodeJS.ReadableStream }),
+    'line',
+  )
+  return { line: line as string, kill }
+}
 
 function socketsIn(path: string): string[] {
   return readdirSync(path).filter((name) => name.endsWith('.sock'))
@@ -58,6 +88,22 @@ describe('lmdb: one owner among processes', () => {
     await holder.kill('SIGSTOP')
     await expect(openStore({ path })).rejects.toMatchObject({ code: 'SYNC_STORE_LOCKED' })
     await holder.kill('SIGKILL')
+    await openStore({ path })
+  })
+
+  ;(hasNamespaces ? it : it.skip)('containers are told apart, whatever their numbers', async () => {
+    const path = await tempDir('lmdb')
+    const holder = await contained(path)
+    expect(holder.line).toBe('open')
+    const second = await contained(path)
+    expect(second.line).toContain('SYNC_STORE_LOCKED')
+    expect(second.line).toContain('process 1 of another container')
+    await second.kill()
+    await expect(openStore({ path })).rejects.toMatchObject({ holder: 'process 1' })
+    await holder.kill()
+    const third = await contained(path)
+    expect(third.line).toBe('open')
+    await third.kill()
     await openStore({ path })
   })
 

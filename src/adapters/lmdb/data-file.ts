@@ -3,7 +3,6 @@ import {
   accessSync,
   closeSync,
   constants,
-  existsSync,
   fstatSync,
   openSync,
   readSync,
@@ -39,11 +38,11 @@ const NO_PAGE = 2n ** 64n - 1n
  */
 export function inspectDataFile(path: string, mode: 'read' | 'write'): DataFileState {
   const file = dataFileOf(path)
-  if (!existsSync(file)) return 'absent'
+  if (!isThere(file)) return 'absent'
   const readAndWrite = constants.R_OK | constants.W_OK
   accessSync(file, mode === 'read' ? constants.R_OK : readAndWrite)
   // Readers have to be seen by the writer, or it reuses what they are reading; nobody writes where nobody can.
-  if (existsSync(lockFileOf(path)) && !(mode === 'read' && isReadOnly(path))) {
+  if (isThere(lockFileOf(path)) && !(mode === 'read' && isReadOnly(path))) {
     accessSync(lockFileOf(path), readAndWrite)
   }
   const fd = openSync(file, 'r')
@@ -51,6 +50,17 @@ export function inspectDataFile(path: string, mode: 'read' | 'write'): DataFileS
     return inspect(fd, path)
   } finally {
     closeSync(fd)
+  }
+}
+
+/** @throws system errors when it cannot be told */
+function isThere(file: string): boolean {
+  try {
+    accessSync(file)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
+    throw error
   }
 }
 

@@ -36,10 +36,10 @@ const OPTIONS = {
 /**
  * Opens an existing store without the writers' mutex.
  * @returns undefined when there is nothing in it yet
- * @throws StoreCorruptError when it is not a store of ours, and the driver's errors
+ * @throws StoreCorruptError when it is not a store of ours, StoreLockedError, and the driver's errors
  */
 export function openForReading(path: string): Database | undefined {
-  const database = open<Buffer, StoreKey>({ ...OPTIONS, path, readOnly: true })
+  const database = openReader(path)
   try {
     if (formatOf(database, path) !== undefined) return database
     for (const _ of database.getKeys({ ...RANGE_OF_ALL, limit: 1 })) {
@@ -51,6 +51,16 @@ export function openForReading(path: string): Database | undefined {
   }
   void database.close()
   return undefined
+}
+
+function openReader(path: string): Database {
+  try {
+    return open<Buffer, StoreKey>({ ...OPTIONS, path, readOnly: true })
+  } catch (cause) {
+    // LMDB marks readers by their process numbers, which containers do not share.
+    if (codeOf(cause) !== constants.errno.EINVAL) throw cause
+    throw new StoreLockedError(path, `process ${process.pid} of another container`, { cause })
+  }
 }
 
 /** Opens or makes a store. @throws StoreLockedError, and the driver's errors */

@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer'
-import { closeSync, openSync, realpathSync, rmSync } from 'node:fs'
+import { randomUUID } from 'node:crypto'
+import { closeSync, openSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs'
 import { createConnection, createServer } from 'node:net'
 import type { Server } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -8,7 +9,8 @@ import { isAbsolute, join } from 'node:path'
 /** The longest socket path that every system takes. */
 const MAX_SOCKET_PATH_BYTES = 100
 
-export const SOCKET_NAME: RegExp = /^owner-[\w-]+\.sock$/
+/** Process number, when the process began, and something of its own. */
+const SOCKET_NAME = /^owner-(\d+)-(\d+)-\w+\.sock$/
 
 /**
  * A listening local socket: it goes down with the process, whatever kills it, and nobody else can raise it. Unlike a
@@ -27,7 +29,8 @@ export class LifeSign {
   }
 
   /** In the folder, or in the system's temporary one when that takes no sockets. @throws system errors */
-  static async raise(folder: string, token: string): Promise<LifeSign> {
+  static async raise(folder: string): Promise<LifeSign> {
+    const token = `${process.pid}-${processStart()}-${randomUUID().slice(0, 8)}`
     if (process.platform === 'win32') {
       const pipe = `\\\\.\\pipe\\rx-datasync-${token}`
       return new LifeSign(folder, pipe, await listen(pipe))
@@ -56,6 +59,27 @@ export class LifeSign {
     }
   }
 
+  /**
+   * True when a process of another container with the number of this one uses the store, or is about to: LMDB tells
+   * readers by that number and cannot serve both.
+   */
+  static async hasTwin(folder: string): Promise<boolean> {
+    for (const { name, pid, start } of socketsIn(folder)) {
+      if (pid !== String(process.pid) || start === processStart()) continue
+      // oxlint-disable-next-line no-await-in-loop -- a handful at most
+      if (await LifeSign.isUp(folder, name)) return true
+    }
+    return false
+  }
+
+  /** Removes the sockets that killed processes left. */
+  static async sweep(folder: string): Promise<void> {
+    for (const { name } of socketsIn(folder)) {
+      // oxlint-disable-next-line no-await-in-loop -- a handful at most
+      if (!(await LifeSign.isUp(folder, name))) rmSync(join(folder, name), { force: true })
+    }
+  }
+
   /** Idempotent. */
   async lower(): Promise<void> {
     await new Promise<void>((settle) => {
@@ -64,6 +88,21 @@ export class LifeSign {
     // The server may know it by a name that led there for a moment only.
     if (!isAbsolute(this.address)) rmSync(join(this.#folder, this.address), { force: true })
   }
+}
+
+function socketsIn(folder: string): { name: string; pid: string; start: string }[] {
+  return readdirSync(folder).flatMap((name) => {
+    const [, pid, start] = SOCKET_NAME.exec(name) ?? []
+    return pid === undefined || start === undefined ? [] : [{ name, pid, start }]
+  })
+}
+
+/** In ticks since the system began, where that can be had: the same in all threads, another in every process. */
+function processStart(): string {
+  if (process.platform !== 'linux') return '0'
+  const stat = readFileSync('/proc/self/stat', 'latin1')
+  // The name, in brackets, may hold anything; the start is the 22nd field, the 20th behind it.
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '0'
 }
 
 /** Gives `use` a path of the socket that is short enough. @throws what `use` throws */

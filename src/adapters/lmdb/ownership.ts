@@ -1,15 +1,15 @@
 import { Buffer } from 'node:buffer'
 import { randomUUID } from 'node:crypto'
-import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, rmSync, statfsSync } from 'node:fs'
+import { closeSync, fsyncSync, mkdirSync, openSync, statfsSync } from 'node:fs'
 import { hostname } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import type { Clock } from '../../api/clock.ts'
 import { StoreCorruptError, StoreLockedError } from '../../api/errors.ts'
 import { inspectDataFile } from './data-file.ts'
 import { formatOf, openForReading, openForWriting } from './database.ts'
 import type { Database } from './database.ts'
 import { FORMAT, META } from './layout.ts'
-import { LifeSign, SOCKET_NAME } from './life-sign.ts'
+import { LifeSign } from './life-sign.ts'
 
 /** Who holds a store; one claim follows the other, numbered. */
 export interface Claim {
@@ -63,14 +63,17 @@ export async function own(options: OwnOptions): Promise<Ownership> {
   const { path } = options
   mkdirSync(path, { recursive: true })
   await whenCreated(options)
-  const sign = await LifeSign.raise(path, randomUUID().slice(0, 13))
+  if (await LifeSign.hasTwin(path)) {
+    throw new StoreLockedError(path, `process ${process.pid} of another container`)
+  }
+  const sign = await LifeSign.raise(path)
   try {
     let found = readClaim(path)
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       if (found.owner !== undefined && (await LifeSign.isUp(path, found.owner.address))) break
       const taken = take(options, found, sign)
       if (!('found' in taken)) {
-        if (found.owner !== undefined) await sweep(path)
+        if (found.owner !== undefined) await LifeSign.sweep(path)
         return taken
       }
       found = taken.found
@@ -190,15 +193,6 @@ function assertRoom(path: string): void {
   const { bavail, bsize } = statfsSync(path)
   if (bavail * bsize >= FIRST_BYTES) return
   throw Object.assign(new Error('no space left on the device'), { code: 'ENOSPC' })
-}
-
-/** Removes the sockets that killed owners left. */
-async function sweep(path: string): Promise<void> {
-  for (const name of readdirSync(path)) {
-    if (!SOCKET_NAME.test(name)) continue
-    // oxlint-disable-next-line no-await-in-loop -- a handful at most
-    if (!(await LifeSign.isUp(path, name))) rmSync(join(path, name), { force: true })
-  }
 }
 
 /** A new file is safe from a power cut only when its folder's entry is. */
