@@ -327,6 +327,8 @@ describeWithRedis('redis: links', () => {
     await announcer.cover(['/a/'])
     await announcer.check()
     subscriber.destroy()
+    // The server finds out when it has something to tell.
+    await writer.set('/a/x', '1')
     await waitFor(() =>
       announcer.check().then(
         () => false,

@@ -13,35 +13,44 @@ export interface DerivedSignal {
  * hundreds of writes under way.
  */
 export class AbortFan {
-  readonly #followers = new WeakMap<AbortSignal, Set<AbortController>>()
+  readonly #followed = new WeakMap<AbortSignal, Followed>()
 
   derive(from: AbortSignal): DerivedSignal {
     const controller = new AbortController()
     // A call has many parts, which listen to it.
     setMaxListeners(0, controller.signal)
-    const abort = (reason?: unknown): void => controller.abort(reason)
-    if (from.aborted) {
-      abort(from.reason)
-      return { signal: controller.signal, abort, release: () => {} }
+    if (from.aborted) controller.abort(from.reason)
+    else this.#follow(from, controller)
+    return {
+      signal: controller.signal,
+      abort: (reason) => controller.abort(reason),
+      release: () => this.#leave(from, controller),
     }
-    const followers = this.#followersOf(from)
-    followers.add(controller)
-    return { signal: controller.signal, abort, release: () => void followers.delete(controller) }
   }
 
-  #followersOf(from: AbortSignal): Set<AbortController> {
-    const known = this.#followers.get(from)
-    if (known !== undefined) return known
-    const followers = new Set<AbortController>()
-    this.#followers.set(from, followers)
-    // It stays for the signal's life: one per signal and transport.
-    from.addEventListener(
-      'abort',
-      () => {
-        for (const follower of followers) follower.abort(from.reason)
-      },
-      { once: true },
-    )
-    return followers
+  #follow(from: AbortSignal, controller: AbortController): void {
+    const known = this.#followed.get(from)
+    if (known !== undefined) {
+      known.followers.add(controller)
+      return
+    }
+    const followers = new Set([controller])
+    const listener = (): void => {
+      for (const follower of followers) follower.abort(from.reason)
+    }
+    this.#followed.set(from, { followers, listener })
+    from.addEventListener('abort', listener, { once: true })
   }
+
+  #leave(from: AbortSignal, controller: AbortController): void {
+    const known = this.#followed.get(from)
+    if (known?.followers.delete(controller) !== true || known.followers.size > 0) return
+    this.#followed.delete(from)
+    from.removeEventListener('abort', known.listener)
+  }
+}
+
+interface Followed {
+  readonly followers: Set<AbortController>
+  readonly listener: () => void
 }

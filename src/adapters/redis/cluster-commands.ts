@@ -55,7 +55,7 @@ export class ClusterCommands implements Commands {
       try {
         return await this.#node(endpoint).run((connection) => {
           progress.sent = true
-          return asking ? ask(connection, command) : connection.call(...command)
+          return asking ? ask(connection, command) : connection.send(command)
         }, signal)
       } catch (error) {
         const code = replyCode(error)

@@ -3,6 +3,7 @@ import type { Timer } from '../../api/clock.ts'
 import { TransportUnavailableError } from '../../api/errors.ts'
 import type { SyncError } from '../../api/errors.ts'
 import type { Io } from '../../api/transport.ts'
+import { nextTask } from '../../kit/next-task.ts'
 import { replyCode, translate } from './errors.ts'
 import type { RedisSettings } from './options.ts'
 import { endpointName } from './redis-url.ts'
@@ -84,8 +85,14 @@ export class Connection {
    * @throws ReplyError of ioredis when the server says no; TransportUnavailableError with outcome `not-applied` when
    * it was not sent, `unknown` when it was and the answer is lost
    */
-  call(name: string, ...args: (string | Buffer)[]): Promise<Reply> {
-    return this.#await(() => this.#client.callBuffer(name, ...args) as Promise<Reply>)
+  call(...command: CommandLine): Promise<Reply> {
+    return this.send(command)
+  }
+
+  /** As {@link call}, for commands with any number of arguments. */
+  send([name, ...args]: CommandLine): Promise<Reply> {
+    // One list: spread over a call, a hundred thousand arguments overflow the stack.
+    return this.#await(() => this.#client.callBuffer(name, args as never) as Promise<Reply>)
   }
 
   /** As {@link call} for many keys, without a copy of the list. */
@@ -99,7 +106,9 @@ export class Connection {
    */
   pipeline(commands: readonly CommandLine[]): Promise<(Reply | Error)[]> {
     return this.#await(async () => {
-      const batch = this.#client.pipeline(commands.map((command) => ['callBuffer', ...command]))
+      const batch = this.#client.pipeline(
+        commands.map(([name, ...args]) => ['callBuffer', name, args]),
+      )
       const answers = (await batch.exec()) ?? []
       return answers.map(([error, reply]) => {
         if (error !== null && replyCode(error) === undefined) throw error
@@ -219,15 +228,24 @@ export class Connection {
         this.#look = this.#clock.after(this.#silenceMs / LOOKS, look)
         return
       }
-      const at = endpointName(this.endpoint)
-      this.destroy(
-        new TransportUnavailableError(
-          this.#transport,
-          `${at} answered nothing for ${this.#silenceMs} ms`,
-          { outcome: 'unknown' },
-        ),
-      )
+      // A blocked event loop is no silence: what waits in the socket gets its turn to be read.
+      nextTask(() => nextTask(() => this.#giveUp(look)))
     }
     this.#look = this.#clock.after(this.#silenceMs / LOOKS, look)
+  }
+
+  #giveUp(look: () => void): void {
+    if (this.#lost !== undefined) return
+    if (this.bytesRead !== this.#bytesSeen) {
+      look()
+      return
+    }
+    this.destroy(
+      new TransportUnavailableError(
+        this.#transport,
+        `${endpointName(this.endpoint)} answered nothing for ${this.#silenceMs} ms`,
+        { outcome: 'unknown' },
+      ),
+    )
   }
 }

@@ -73,7 +73,7 @@ async function unlink(
   progress: WriteProgress,
 ): Promise<number> {
   progress.sent = true
-  if (!settings.cluster) return Number(await connection.call('UNLINK', ...keys))
+  if (!settings.cluster) return Number(await connection.send(['UNLINK', ...keys]))
   const lines = keys.map((key): CommandLine => ['UNLINK', key])
   const counts = await Promise.all(
     (await connection.pipeline(lines)).map(async (reply, i) => {

@@ -60,7 +60,7 @@ export interface RedisOptions {
   readonly commandTimeoutMs?: number
   /** The largest value that is written; 8 388 608 (8 MiB). */
   readonly maxValueBytes?: number
-  /** COUNT of SCAN, and how many keys are read at a time at most; 1 000. */
+  /** COUNT of SCAN, and how many keys are read at a time at most; 1 000, no more than 10 000. */
   readonly scanCount?: number
   /** Appears in events, metrics and errors; `redis`. */
   readonly name?: string
@@ -122,7 +122,7 @@ export function readOptions(options: RedisOptions): RedisSettings {
     connectTimeoutMs: numberBetween(1, MAX_MS),
     commandTimeoutMs: numberBetween(1, MAX_MS),
     maxValueBytes: integerBetween(1, MAX_STRING),
-    scanCount: integerBetween(1, 1_000_000),
+    scanCount: integerBetween(1, 10_000),
     name: isString,
   })
   const connection = options.options ?? {}

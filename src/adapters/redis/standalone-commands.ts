@@ -24,7 +24,7 @@ export class StandaloneCommands implements Commands {
   ): Promise<Reply> {
     return this.#server.run((connection) => {
       if (progress !== undefined) progress.sent = true
-      return connection.call(...command)
+      return connection.send(command)
     }, signal)
   }
 
@@ -33,7 +33,7 @@ export class StandaloneCommands implements Commands {
     const values: (Buffer | null)[] = []
     for (let start = 0; start < keys.length; start += scanCount) {
       const some = keys.slice(start, start + scanCount)
-      // oxlint-disable-next-line no-await-in-loop -- bounded memory on the server, one after the other
+      // One after the other: a server holds every answer until it is read.
       values.push(...(await this.#server.run((connection) => connection.mget(some), signal)))
     }
     return values

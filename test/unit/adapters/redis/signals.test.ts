@@ -31,6 +31,9 @@ describe('AbortFan', () => {
     const fan = new AbortFan()
     const calls = Array.from({ length: 500 }, () => fan.derive(source.signal))
     expect(count.listeners).toBe(1)
+    const short = fan.derive(new AbortController().signal)
+    short.release()
+    short.release()
     calls[0]?.release()
     calls[1]?.abort('mine')
     source.abort('all')
@@ -38,6 +41,21 @@ describe('AbortFan', () => {
     expect(calls[1]?.signal.reason).toBe('mine')
     expect(calls[499]?.signal.reason).toBe('all')
     expect(fan.derive(source.signal).signal.reason).toBe('all')
+  })
+
+  it('leaves no listener when the calls are over', () => {
+    const source = new AbortController()
+    const count = counted(source.signal)
+    const fan = new AbortFan()
+    const [a, b] = [fan.derive(source.signal), fan.derive(source.signal)]
+    a.release()
+    expect(count.listeners).toBe(1)
+    b.release()
+    expect(count.listeners).toBe(0)
+    const c = fan.derive(source.signal)
+    source.abort()
+    expect(c.signal.aborted).toBe(true)
+    expect(a.signal.aborted).toBe(false)
   })
 })
 
