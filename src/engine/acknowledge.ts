@@ -18,9 +18,12 @@ export function acknowledge<E extends Delivery>(
 
       const next = (): void => {
         busy = false
-        const event = waiting.shift()
-        if (event !== undefined) run(event)
-        else if (complete) subscriber.complete()
+        let event = waiting.shift()
+        // Its time may have run out while another registration's event was handled.
+        while (event?.signal.aborted === true) event = waiting.shift()
+        if (event !== undefined) {
+          if (!subscriber.closed) run(event)
+        } else if (complete) subscriber.complete()
       }
       const run = (event: E): void => {
         busy = true

@@ -16,11 +16,21 @@ export function diff(): OperatorFunction<ResyncEvent | ChangeEvent, ChangeEvent>
   return (source) =>
     new Observable((subscriber) => {
       const fold = new Map<string, RawPair>()
+      let latest: ResyncEvent | ChangeEvent | undefined
       return source.subscribe({
         next: (event) => {
-          const emit = (change: ChangeEvent): void => subscriber.next(change)
-          if (event.kind === 'change') passOn(event, fold, emit)
-          else unfold(event, fold, emit)
+          latest = event
+          const out: Output = {
+            emit: (change) => subscriber.next(change),
+            // A word about an event that others have followed says nothing about the fold of today.
+            remember: (key, next) => {
+              if (latest !== event) return
+              if (next === undefined) fold.delete(key)
+              else fold.set(key, next)
+            },
+          }
+          if (event.kind === 'change') passOn(event, out)
+          else unfold(event, fold, out)
         },
         error: (error: unknown) => subscriber.error(error),
         complete: () => subscriber.complete(),
@@ -28,26 +38,33 @@ export function diff(): OperatorFunction<ResyncEvent | ChangeEvent, ChangeEvent>
     })
 }
 
-type Emit = (change: ChangeEvent) => void
+/** Where one event's changes go. */
+interface Output {
+  emit(change: ChangeEvent): void
+  /** The receiver has it; undefined: the key is gone. */
+  remember(key: string, next: RawPair | undefined): void
+}
 
-function passOn(event: ChangeEvent, fold: Map<string, RawPair>, emit: Emit): void {
+function passOn(event: ChangeEvent, out: Output): void {
   const next = event.changeType === 'put' ? pairOf(event) : undefined
+  let answered = false
   const handle: DeliveryHandle = {
     get signal() {
       return event.signal
     },
     working: () => event.working(),
     done: (error) => {
-      if (error === undefined) remember(fold, event.key, next)
+      if (error === undefined && !answered) out.remember(event.key, next)
+      answered = true
       event.done(error)
     },
   }
   // Not from our fold, which lacks what was refused and passed over (C4).
   const prev = event.prev === undefined ? undefined : pairOf(event.prev)
-  emit(changeOf(handle, event.source, prev, next, event.revision))
+  out.emit(changeOf(handle, event.source, prev, next, event.revision))
 }
 
-function unfold(event: ResyncEvent, fold: Map<string, RawPair>, emit: Emit): void {
+function unfold(event: ResyncEvent, fold: ReadonlyMap<string, RawPair>, out: Output): void {
   const present = new Map<string, KeyVal>()
   for (const pairs of event.values.values()) for (const pair of pairs) present.set(pair.key, pair)
   const steps: { key: string; next: RawPair | undefined; revision: number }[] = []
@@ -81,12 +98,12 @@ function unfold(event: ResyncEvent, fold: Map<string, RawPair>, emit: Emit): voi
           event.done(error)
           return
         }
-        remember(fold, key, next)
+        out.remember(key, next)
         // A loop of synchronous answers must not become a recursion (W24).
         queueMicrotask(step)
       },
     }
-    emit(changeOf(handle, event.source, fold.get(key), next, revision))
+    out.emit(changeOf(handle, event.source, fold.get(key), next, revision))
   }
   step()
 }
@@ -104,9 +121,4 @@ function changeOf(
 
 function pairOf(view: KeyVal): RawPair {
   return { key: view.key, value: view.bytes, revision: view.revision, version: view.version }
-}
-
-function remember(fold: Map<string, RawPair>, key: string, next: RawPair | undefined): void {
-  if (next === undefined) fold.delete(key)
-  else fold.set(key, next)
 }

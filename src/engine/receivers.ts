@@ -13,6 +13,8 @@ type Kind = SyncEvent['kind']
 interface Receiver {
   readonly resync: boolean
   readonly change: boolean
+  /** False once its subscription has ended: it may be told nothing more, also of an event that others get now. */
+  active: boolean
   next(event: SyncEvent): void
   complete(): void
 }
@@ -53,26 +55,19 @@ export class Receivers {
     return this.#wanting[kind].length > 0
   }
 
-  /** Who is to be told, at this moment; nobody any more once `completed`. */
+  /** Who is to be told, at this moment, as long as they are `active`. */
   of(kind: Kind): readonly Receiver[] {
     return this.#wanting[kind]
-  }
-
-  get completed(): boolean {
-    return this.#completed
   }
 
   /** Answers for the handlers, without RxJS in between. */
   handle(handlers: Handlers): Subscription {
     return this.#add({
-      resync: true,
-      change: true,
+      resync: handlers.resync !== undefined,
+      change: handlers.change !== undefined,
+      active: true,
       next: (event) => {
         const handler = event.kind === 'resync' ? handlers.resync : handlers.change
-        if (handler === undefined) {
-          event.done()
-          return
-        }
         const result = (handler as (event: SyncEvent) => unknown)(event)
         if (!isPromiseLike(result)) {
           event.done()
@@ -91,7 +86,10 @@ export class Receivers {
     this.#completed = true
     const all = this.#all
     this.#set([])
-    for (const receiver of all) receiver.complete()
+    for (const receiver of all) {
+      receiver.active = false
+      receiver.complete()
+    }
   }
 
   #stream<T extends SyncEvent>(resync: boolean, change: boolean): Observable<T> {
@@ -104,6 +102,7 @@ export class Receivers {
         const subscription = this.#add({
           resync,
           change,
+          active: true,
           next: (event) => subscriber.next(event as T),
           complete: () => subscriber.complete(),
         })
@@ -135,6 +134,7 @@ export class Receivers {
   }
 
   #remove(receiver: Receiver): void {
+    receiver.active = false
     this.#set(this.#all.filter((known) => known !== receiver))
     if (this.#all.length === 0) this.#begun = false
     for (const kind of ['resync', 'change'] as const) {

@@ -430,7 +430,8 @@ export class Registration implements WatchRegistration, ResyncTarget {
     }
     const { handling } = open
     for (const receiver of receivers) {
-      if (this.#receivers.completed) return
+      // The one before may have ended its subscription, or all (C11).
+      if (!receiver.active) continue
       try {
         if (handling?.within === undefined) receiver.next(event)
         else handling.within(() => receiver.next(event))

@@ -1,6 +1,11 @@
 import { Agent } from '../../src/index.ts'
-import type { AgentOptions, Plugin } from '../../src/index.ts'
-import type { WatchOptions, WatchRegistration } from '../../src/index.ts'
+import type {
+  AgentOptions,
+  Plugin,
+  RunReport,
+  WatchOptions,
+  WatchRegistration,
+} from '../../src/index.ts'
 import { FakeClock, Recorder, ScriptedTransport } from '../../src/testing/index.ts'
 import type {
   RecorderOptions,
@@ -69,6 +74,13 @@ export class ScriptedAgent {
   /** Moves time on and lets happen what that sets off. */
   run(ms: number): Promise<void> {
     return this.clock.run(ms)
+  }
+
+  /** Starts without waiting for the end, which may be the agent's close. */
+  begin(): Promise<RunReport> {
+    const started = this.agent.start()
+    started.catch(() => {})
+    return started
   }
 
   /** Starts with a store that lists these pairs on its first stream. */

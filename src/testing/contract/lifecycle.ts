@@ -92,7 +92,7 @@ export function lifecycleCases(add: AddCase): void {
         },
       })
       registration.handle({ change: (event) => void second.push(event.key) })
-      registration.events$.subscribe({ complete: () => completed++ })
+      registration.changes$.subscribe({ complete: () => completed++ })
       registration.status$.subscribe({ complete: () => completed++ })
       const fence = c.record(agent.watch('fence', c.fixture.prefix))
       await agent.start()

@@ -124,7 +124,7 @@ describe('register', () => {
     const s = new ScriptedAgent()
     const seen = s.watch('r', '/a/', {}, { answer: () => 'hold' })
     s.stream(0).listed()
-    const started = s.agent.start()
+    const started = s.begin()
     await s.settle()
     await seen.registration.register('/b/')
     await s.settle()

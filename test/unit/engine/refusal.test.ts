@@ -168,7 +168,7 @@ describe('refusals (C7)', () => {
       { answer: () => 'hold' },
     )
     s.stream().listed()
-    void s.agent.start()
+    void s.begin()
     await s.settle()
     await s.run(9_999)
     seen.events[0]?.event.working()
@@ -466,7 +466,7 @@ describe('refusals (C7)', () => {
       const seen = s.watch('r')
       s.agent.reportError('r', new Error('already'))
       s.stream().listed()
-      void s.agent.start()
+      void s.begin()
       await s.settle()
       await s.run(100)
       expect(seen.lines()).toEqual(['resync startup'])
@@ -564,7 +564,7 @@ describe('refusals (C7)', () => {
         { answer: (e, i) => (i === 0 ? 'hold' : 'ack') },
       )
       s.stream().listed()
-      void s.agent.start()
+      void s.begin()
       await s.settle()
       s.stream().changes(changes(1, 30))
       await s.settle()

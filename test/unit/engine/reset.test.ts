@@ -65,7 +65,7 @@ describe('a reset', () => {
     const s = new ScriptedAgent()
     const seen = s.watch('r', '/', {}, { answer: () => 'hold' })
     s.stream().listed()
-    const started = s.agent.start()
+    const started = s.begin()
     await s.settle()
     s.stream().reset('compacted')
     await s.settle()
