@@ -111,12 +111,13 @@ export class Session {
     return this.options.timeout ?? whenNotGiven
   }
 
-  /** Where a URL of the command line leads. @throws UsageError for an `env:` that is not set */
+  /** Where a URL of the command line leads; `name` is `source` or `target` where there are two. @throws UsageError for an `env:` that is not set */
   locate(url: string, name?: string): Location {
     const { set = {}, tlsCa, tlsCert, tlsKey } = this.options
     const resolved = resolveUrl(url, this.#surroundings.env)
     this.#secrets.learn(resolved)
-    return { url: resolved, name, settings: set, tls: { ca: tlsCa, cert: tlsCert, key: tlsKey } }
+    const settings = name === undefined ? set : settingsOf(name, set)
+    return { url: resolved, name, settings, tls: { ca: tlsCa, cert: tlsCert, key: tlsKey } }
   }
 
   /** An agent on the store at a URL, not started; it is closed after the command. */
@@ -185,6 +186,16 @@ export class Session {
     await this.output.drained()
     return ok
   }
+}
+
+/** What is set for all, and behind a name and a dot for this one: `--set target.maxValueBytes=1000`. */
+function settingsOf(
+  name: string,
+  set: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, unknown>> {
+  const own = Object.hasOwn(set, name) ? set[name] : {}
+  const common = Object.entries(set).filter(([key]) => key !== 'source' && key !== 'target')
+  return { ...Object.fromEntries(common), ...(typeof own === 'object' ? own : {}) }
 }
 
 function colored(

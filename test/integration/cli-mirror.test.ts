@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { expect, it } from '@jest/globals'
 import { describeWithRedis } from '../servers/describe-with-redis.ts'
-import { startRedis } from '../servers/redis.ts'
+import { startRedis, startRedisCluster } from '../servers/redis.ts'
 import type { RedisServer } from '../servers/redis.ts'
 import { runCli, startCli } from '../support/cli.ts'
 import type { Cli } from '../support/cli.ts'
@@ -105,6 +105,40 @@ describeWithRedis('datasync mirror', () => {
     expect(mirror.stderr).toContain('not watched')
     await source.cli('SET', '/m/a', '2')
     await waitFor(async () => (await target.cli('GET', '/m/a')) === '2')
+    await mirror.kill('SIGINT')
+  })
+
+  it('writes what can be written, and tells what cannot', async () => {
+    const [source, target] = await Promise.all([startRedis(), startRedis()])
+    await source.cli('MSET', '/m/a', 'short', '/m/b', 'much too long', '/m/c', 'short')
+    const args = ['mirror', source.url, target.url, '/m/', '--set', 'target.maxValueBytes=10']
+    const { code, stderr } = await runCli([...args, '--once'])
+    expect({ code, stderr }).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('error[SYNC_PAYLOAD_TOO_LARGE]'),
+    })
+    expect(await contents(target)).toEqual({ '/m/a': 'short', '/m/c': 'short' })
+    const mirror = startCli(args)
+    await mirror.says('repeating')
+    await source.cli('SET', '/m/b', 'shorter')
+    await equal(source, target)
+    await mirror.kill('SIGINT')
+  })
+
+  it('writes to a cluster', async () => {
+    const [source, target] = await Promise.all([startRedis(), startRedisCluster()])
+    const path = join(await tempDir('mirror'), 'store')
+    for (let i = 0; i < 20; i++) await source.cli('SET', `/m/${i}`, String(i))
+    const mirror = startCli(['mirror', source.url, target.url, '/m/'])
+    await resynced(mirror, 1)
+    await source.cli('DEL', '/m/7')
+    await source.cli('SET', '/m/8', 'eight')
+    await waitFor(async () => (await runCli(['get', target.url, '/m/8'])).stdout.includes('eight'))
+    // Back again, as a comparison of all.
+    expect(await runCli(['mirror', target.url, `lmdb:${path}`, '/m/', '--once'])).toMatchObject({
+      code: 0,
+      records: [{ event: 'resynced', put: 19 }, { event: 'end' }],
+    })
     await mirror.kill('SIGINT')
   })
 

@@ -35,7 +35,7 @@ export const mirror: CommandSpec<MirrorRunOptions> = {
   ],
   notes: `The target belongs to the mirror under the prefixes: what others write there is written over. Values are
 copied, times to live are not: a key that expires in the source is deleted in the target. After every failed
-write everything is compared again. --set and --tls-… go to both sides.`,
+write everything is compared again. --tls-… and --set go to both sides, --set source.name=value to one.`,
   endless: ({ once, dryRun }) => once !== true && dryRun !== true,
   async run(session, [sourceUrl = '', targetUrl = '', ...prefixes], options) {
     const { MirrorRun } = await import('../mirror/mirror-run.ts')

@@ -1,12 +1,11 @@
 import type { Agent } from '../../agent/agent.ts'
 import type { ChangeEvent } from '../../api/change-event.ts'
-import { isSyncError } from '../../api/errors.ts'
 import type { ResyncEvent } from '../../api/resync-event.ts'
-import type { Publication } from '../../api/writer.ts'
 import { coverOf } from '../../kit/prefix-index.ts'
 import { differences } from './differences.ts'
 import type { Tally, Write } from './differences.ts'
 import type { KeyMapping } from './key-mapping.ts'
+import { isOfOneKey, TargetWriter } from './target-writer.ts'
 
 /** Changes that wait while as many are being written; then the source is made to wait. */
 const BATCH = 1_000
@@ -48,6 +47,7 @@ export interface MirrorOptions {
 export class Mirror {
   readonly #options: MirrorOptions
   readonly #cover: readonly string[]
+  readonly #writer: TargetWriter
   #pending = new Map<string, Write>()
   #pendingBytes = 0
   #waiting: Waiting[] = []
@@ -61,6 +61,7 @@ export class Mirror {
   constructor(options: MirrorOptions) {
     this.#options = options
     this.#cover = coverOf(options.prefixes)
+    this.#writer = new TargetWriter(options.target)
   }
 
   /** Something is being written or compared. */
@@ -135,7 +136,7 @@ export class Mirror {
     await Promise.resolve()
     while (this.#pending.size > 0) {
       const failures: unknown[] = []
-      await this.#write(asynchronous(this.#take()), undefined, failures)
+      await this.#write(this.#take(), undefined, failures)
       if (failures.length > 0) this.#failed(failures[0])
     }
     // In the turn of the last look: what comes after it begins anew.
@@ -162,35 +163,32 @@ export class Mirror {
     if (waiting.length === 0 && this.#comparisons === 0) this.#options.lost(error)
   }
 
-  /** Never rejects; a failed write is counted as a failure. */
+  /** Never rejects; what fails is added to the failures. */
   async #write(
-    writes: AsyncIterable<Write>,
+    writes: AsyncIterable<Write> | Iterable<Write>,
     counts: MirrorCounts | undefined,
     failures: unknown[],
   ): Promise<void> {
-    const { writing, target } = this.#options
-    const kinds: boolean[] = []
-    async function* publications(): AsyncGenerator<Publication> {
-      for await (const write of writes) {
-        writing(write)
-        kinds.push(write.value !== undefined)
-        yield publicationOf(write)
-      }
+    const { writing } = this.#options
+    const count = (name: 'put' | 'deleted', written: number): void => {
+      this.total[name] += written
+      if (counts !== undefined) counts[name] += written
     }
-    try {
-      // Results come in the order of the writes.
-      await target.publish(publications()).forEach((result) => {
-        const name = kinds.shift() === true ? 'put' : 'deleted'
-        if (!result.ok) {
-          failures.push(result.error)
-          return
-        }
-        this.total[name]++
-        if (counts !== undefined) counts[name]++
-      })
-    } catch (error) {
-      failures.push(error)
-    }
+    await this.#writer.write(told(writes, writing), {
+      put: (written) => count('put', written),
+      deleted: (written) => count('deleted', written),
+      failed: (error) => void failures.push(error),
+    })
+  }
+}
+
+async function* told(
+  writes: AsyncIterable<Write> | Iterable<Write>,
+  tell: (write: Write) => void,
+): AsyncGenerator<Write> {
+  for await (const write of writes) {
+    tell(write)
+    yield write
   }
 }
 
@@ -207,21 +205,7 @@ async function* alive(
   }
 }
 
-function isOfOneKey(error: unknown): boolean {
-  return isSyncError(error, 'SYNC_PAYLOAD_TOO_LARGE') || isSyncError(error, 'SYNC_INVALID_KEY')
-}
-
 function count(counts: MirrorCounts, write: Write, tell: (write: Write) => void): void {
   counts[write.value === undefined ? 'deleted' : 'put']++
   tell(write)
-}
-
-function publicationOf({ key, value }: Write): Publication {
-  return value === undefined
-    ? { key, delete: true }
-    : { key, message: { serializeBinary: () => value } }
-}
-
-async function* asynchronous<T>(values: Iterable<T>): AsyncGenerator<T> {
-  yield* values
 }
