@@ -1,5 +1,5 @@
 import { isObservable, Observable } from 'rxjs'
-import { OverflowError } from '../api/errors.ts'
+import { InvalidOptionError, OverflowError } from '../api/errors.ts'
 import type { KeyProtoValWriter, Publication, PublishResult } from '../api/writer.ts'
 
 /** Writes under way. */
@@ -27,29 +27,37 @@ export function publish(
         window.stop()
       }
     }
-    const pulled = pull(changes, window, () => subscriber.closed)
-    pulled.then(
+    const inputs = changes[Symbol.asyncIterator]()
+    let ended = false
+    pull(inputs, window, () => {
+      ended = true
+    }).then(
       () => subscriber.complete(),
       (error: unknown) => subscriber.error(error),
     )
-    return () => window.stop()
+    return () => {
+      window.stop()
+      // Not only behind its next input, which may never come.
+      if (!ended) inputs.return?.().catch(() => {})
+    }
   })
 }
 
 /** No faster than the window takes. */
 async function pull(
-  changes: AsyncIterable<Publication>,
+  inputs: AsyncIterator<Publication>,
   window: PublishWindow,
-  stopped: () => boolean,
+  ended: () => void,
 ): Promise<void> {
   try {
-    for await (const publication of changes) {
-      if (stopped()) return
+    while (!window.stopped) {
+      const input = await inputs.next()
+      if (input.done === true) break
       await window.room()
-      if (stopped()) return
-      window.offer(publication)
+      window.offer(input.value)
     }
   } finally {
+    ended()
     await window.drained()
   }
 }
@@ -77,9 +85,19 @@ class PublishWindow {
     this.#emit = emit
   }
 
+  get stopped(): boolean {
+    return this.#stopped
+  }
+
   offer(publication: Publication): void {
+    if (this.#stopped) return
     const slot: Slot = { publication, result: undefined }
     this.#slots.push(slot)
+    if (typeof publication !== 'object' || publication === null) {
+      const error = new InvalidOptionError('publication', 'must be an object with a key')
+      this.#finish(slot, { ok: false, key: '', error })
+      return
+    }
     if (this.#waiting.length >= QUEUE_LIMIT) {
       this.#finish(slot, {
         ok: false,
@@ -130,6 +148,8 @@ class PublishWindow {
   }
 
   async #write(slot: Slot): Promise<void> {
+    // A write of the same key was under way when the results lost their reader.
+    if (this.#stopped) return
     const { publication } = slot
     const { key } = publication
     try {
