@@ -44,11 +44,14 @@ export function utf8Length(text: string): number {
   return bytes
 }
 
-/** Orders keys by their UTF-8 bytes; JavaScript's `<` differs above U+FFFF. */
-export function compareKeys(a: string, b: string): number {
+/**
+ * Orders keys by their UTF-8 bytes; JavaScript's `<` differs above U+FFFF. The first `same` units are known to be the
+ * same in both.
+ */
+export function compareKeys(a: string, b: string, same = 0): number {
   if (a === b) return 0
   const length = Math.min(a.length, b.length)
-  for (let i = 0; i < length; i++) {
+  for (let i = same; i < length; i++) {
     const x = a.charCodeAt(i)
     const y = b.charCodeAt(i)
     if (x !== y) return utf8Rank(x) - utf8Rank(y)
