@@ -115,5 +115,9 @@ function toBase64(bytes: Uint8Array): string {
 }
 
 function fromBase64(text: string): Uint8Array {
-  return Uint8Array.from(atob(text), (char) => char.charCodeAt(0))
+  try {
+    return Uint8Array.from(atob(text), (char) => char.charCodeAt(0))
+  } catch (cause) {
+    throw new InvalidOptionError('resume', 'holds a value that is not base64', { cause })
+  }
 }
