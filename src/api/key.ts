@@ -59,14 +59,6 @@ export function compareKeys(a: string, b: string, same = 0): number {
   return a.length - b.length
 }
 
-/** Sorts keys in place, ascending by UTF-8 bytes. */
-export function sortKeys(keys: string[]): string[] {
-  // The engine's own sort goes by UTF-16 units: the same order as long as there are no surrogates.
-  // oxlint-disable-next-line require-array-sort-compare
-  keys.sort()
-  return keys.some(hasSurrogate) ? keys.sort(compareKeys) : keys
-}
-
 /** True when `key` begins with `prefix`; compares from the end, where keys differ. */
 export function hasPrefix(key: string, prefix: string): boolean {
   if (key.length < prefix.length) return false
@@ -74,38 +66,6 @@ export function hasPrefix(key: string, prefix: string): boolean {
     if (key.charCodeAt(i) !== prefix.charCodeAt(i)) return false
   }
   return true
-}
-
-/** The index of the first of the ascending `keys` that is not below `bound`. */
-export function lowerBound(keys: readonly string[], bound: string): number {
-  let low = 0
-  let high = keys.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (compareKeys(keys[middle] as string, bound) < 0) low = middle + 1
-    else high = middle
-  }
-  return low
-}
-
-/** The half-open range of the ascending `keys` that begin with `prefix`. */
-export function prefixRange(
-  keys: readonly string[],
-  prefix: string,
-): { start: number; end: number } {
-  const start = lowerBound(keys, prefix)
-  let low = start
-  let high = keys.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (hasPrefix(keys[middle] as string, prefix)) low = middle + 1
-    else high = middle
-  }
-  return { start, end: low }
-}
-
-function hasSurrogate(key: string): boolean {
-  return /[\ud800-\udbff]/.test(key)
 }
 
 /** Moves surrogates above the rest of the basic plane, as UTF-8 has them. */

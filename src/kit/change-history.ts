@@ -4,10 +4,11 @@
  */
 export class ChangeHistory<T> {
   readonly #limit: number
-  #transactions: { readonly revision: number; readonly changes: readonly T[] }[] = []
+  /** Oldest first; `#revisions` says of each which transaction it is of. */
+  #changes: T[] = []
+  #revisions: number[] = []
   /** Those before it are forgotten. */
   #head = 0
-  #size = 0
   /** Everything behind this revision is known. */
   #floor: number
 
@@ -17,12 +18,15 @@ export class ChangeHistory<T> {
   }
 
   add(revision: number, changes: readonly T[]): void {
-    this.#transactions.push({ revision, changes })
-    this.#size += changes.length
-    while (this.#size > this.#limit) this.#forgetOldest()
+    for (const change of changes) {
+      this.#changes.push(change)
+      this.#revisions.push(revision)
+    }
+    while (this.#changes.length - this.#head > this.#limit) this.#forgetOldest()
     // Moving the rest to the front costs: only now and then.
-    if (this.#head > 64 && this.#head * 2 > this.#transactions.length) {
-      this.#transactions = this.#transactions.slice(this.#head)
+    if (this.#head > 1_024 && this.#head * 2 > this.#changes.length) {
+      this.#changes = this.#changes.slice(this.#head)
+      this.#revisions = this.#revisions.slice(this.#head)
       this.#head = 0
     }
   }
@@ -30,16 +34,14 @@ export class ChangeHistory<T> {
   /** All changes behind the revision, oldest first; undefined when some are forgotten. */
   since(revision: number): T[] | undefined {
     if (revision < this.#floor) return undefined
-    return this.#transactions
-      .slice(this.#head)
-      .filter((transaction) => transaction.revision > revision)
-      .flatMap((transaction) => transaction.changes)
+    let first = this.#changes.length
+    while (first > this.#head && (this.#revisions[first - 1] as number) > revision) first--
+    return this.#changes.slice(first)
   }
 
+  /** A transaction is known as a whole or not at all. */
   #forgetOldest(): void {
-    const oldest = this.#transactions[this.#head++]
-    if (oldest === undefined) return
-    this.#size -= oldest.changes.length
-    this.#floor = oldest.revision
+    this.#floor = this.#revisions[this.#head] as number
+    while (this.#revisions[this.#head] === this.#floor) this.#head++
   }
 }

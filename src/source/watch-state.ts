@@ -211,7 +211,7 @@ function becomeLive(attempt: number, position: Position | undefined): WatchState
 
 /** W14: only an event or a progress mark starts the back-off over. W3: the position moves with what was handed over. */
 function advance(state: In<'live'>, position: Position | undefined): WatchState {
-  if (state.attempt === 0 && (position === undefined || position === state.position)) return state
+  if (state.attempt === 0 && position === undefined) return state
   return {
     name: 'live',
     attempt: 0,
