@@ -61,6 +61,8 @@ export class Registration implements WatchRegistration, ResyncTarget {
   #resuming = false
   /** A checkpoint stands for the startup RESYNC (C1). */
   #resumed = false
+  /** By `reportError`: no late `done` takes the RESYNC back that is owed. */
+  #reported = false
   #open: OpenEvent | undefined
   #retry: RefusedChange | undefined
   #attempts = 0
@@ -172,6 +174,7 @@ export class Registration implements WatchRegistration, ResyncTarget {
     this.#routes.close()
     this.#host.closed(this)
     open?.end('voided')
+    if (open?.kind === 'resync') this.#resyncRecord.end('voided')
     this.#receivers.complete()
     this.#statusStream.complete()
     this.#host.gate.ended(this, 'closed')
@@ -224,19 +227,23 @@ export class Registration implements WatchRegistration, ResyncTarget {
   /** A RESYNC is wanted from outside. */
   request(reason: ResyncReason): void {
     if (this.#closed) return
-    if (this.#owed.length === 0) this.#owed = [reason]
+    if (!this.#owed.includes(reason)) this.#owed.push(reason)
     this.#granted = false
   }
 
   /** The RESYNC that is owed may be delivered as soon as it can be. */
   grant(): void {
+    // One that is not needed any more must not serve what is owed later.
+    if (this.#owed.length === 0) return
     this.#granted = true
     // Never at once: a batch of changes may be on its way to us, and the view would hold it already.
     this.#pumpSoon()
   }
 
-  revoke(): void {
+  revoke(): boolean {
+    const granted = this.#granted
     this.#granted = false
+    return granted
   }
 
   /** The receiver itself says that its data is not right (§7): a RESYNC after the back-off. */
@@ -245,6 +252,7 @@ export class Registration implements WatchRegistration, ResyncTarget {
     this.#lastError = error
     this.#refusals++
     this.#blocked = true
+    this.#reported = true
     if (this.#backoff.active) this.#backoff.forgetLate()
     else this.#backoff.begin(undefined)
     this.#owe('refused', 'own')
@@ -293,6 +301,7 @@ export class Registration implements WatchRegistration, ResyncTarget {
     }
     this.#changeOver()
     this.#startup()
+    this.#unvoid()
     this.#host.gate.changed(this)
     this.#statusChanged()
     this.#pumpSoon()
@@ -382,6 +391,7 @@ export class Registration implements WatchRegistration, ResyncTarget {
     const reason = this.#hasStarted ? (this.#owed[0] as ResyncReason) : 'startup'
     this.#owed = []
     this.#granted = false
+    this.#reported = false
     this.#blocked = true
     this.#dropRetryIntoResync()
     this.#forgetQueue()
@@ -508,7 +518,7 @@ export class Registration implements WatchRegistration, ResyncTarget {
       { registration: this.name, kind: event.kind, result, error: describeError(error) },
       'event refused',
     )
-    const late = result === 'timeout' ? event : undefined
+    const late = result === 'timeout' && !this.#reported ? event : undefined
     if (event.change === undefined) {
       this.#blocked = true
       this.#backoff.begin(late)
@@ -556,6 +566,7 @@ export class Registration implements WatchRegistration, ResyncTarget {
     this.#retry?.settle(this.#queue)
     this.#retry = undefined
     this.#owed = this.#owed.filter((reason) => reason !== 'refused')
+    this.#granted &&= this.#owed.length > 0
     if (this.#tracking) this.#blocked = false
     if (event.kind === 'resync') this.#resyncRecord.end('acked')
     this.#tellGate()
@@ -597,6 +608,12 @@ export class Registration implements WatchRegistration, ResyncTarget {
     if (this.#backoff.active && origin === 'own') return
     this.#host.gate.due(this, this.#owed[0] as ResyncReason, origin)
     this.#pumpSoon()
+  }
+
+  /** The list that voided a RESYNC, and would have brought the next, may have been of a prefix that is unregistered. */
+  #unvoid(): void {
+    if (!this.#hasStarted || !this.#blocked || this.#open !== undefined) return
+    if (this.#owed.length === 0 && this.sourceLive) this.#owe('prefix-changed', 'own')
   }
 
   /** What is owed since a back-off is due now. */
@@ -654,10 +671,6 @@ export class Registration implements WatchRegistration, ResyncTarget {
     if (this.#retry !== undefined && !rest.covers(this.#retry.change.key)) {
       settleTickets(this.#retry.change)
       this.#retry = undefined
-    }
-    // The list that voided a RESYNC, and would bring the next, may have been of what is gone.
-    if (this.#hasStarted && this.#blocked && this.#open === undefined && this.#owed.length === 0) {
-      this.#owe('prefix-changed', 'own')
     }
     // What is left may be live.
     this.sourceStatus()

@@ -20,12 +20,12 @@ export interface ResyncTarget {
   readonly lastResync: LastResync | undefined
   /** Called on every `working()` of the open event. */
   onWorking: (() => void) | undefined
-  /** A RESYNC is owed from now on; an earlier reason stays. */
+  /** A RESYNC is owed from now on; an earlier reason goes first. */
   request(reason: ResyncReason): void
   /** The RESYNC that is owed may be delivered as soon as it can be. */
   grant(): void
-  /** Takes a grant back that was not used. */
-  revoke(): void
+  /** Takes a grant back that was not used; false when there is none. */
+  revoke(): boolean
   /** The receiver says that its data is not right (§7): a RESYNC after a back-off. */
   reportError(error: unknown): void
 }

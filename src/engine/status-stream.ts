@@ -5,8 +5,9 @@ import { nextTask } from '../kit/next-task.ts'
 /** A registration's status as a stream: made up only when somebody looks, at most once a turn; the current one first. */
 export class StatusStream {
   readonly status$: Observable<RegistrationStatus> = new Observable((subscriber) => {
+    if (this.#completed) subscriber.next(this.#read())
     // The subject holds what was current when somebody last looked.
-    this.#publish()
+    else this.#publish()
     return this.#subject.subscribe(subscriber)
   })
   readonly #read: () => RegistrationStatus

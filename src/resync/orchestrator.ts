@@ -22,6 +22,8 @@ export interface OrchestratorOptions {
 interface NextRun {
   readonly reason: ResyncReason
   readonly targets: Map<ResyncTarget, ResyncReason>
+  /** Those whose source was listed anew: no earlier run serves them. */
+  readonly reset: Set<ResyncTarget>
   readonly report: Promise<RunReport>
   resolve(report: RunReport): void
   reject(error: unknown): void
@@ -130,6 +132,7 @@ export class ResyncOrchestrator implements ResyncGate {
     if (!this.#started || this.#closed) return // the startup run serves it
     if (origin === 'source' && reason !== 'startup') {
       this.#enlist(target, reason)
+      this.#enlisted(reason).reset.add(target)
       this.#beginSoon()
     } else if (this.#run === undefined) {
       target.grant()
@@ -163,7 +166,14 @@ export class ResyncOrchestrator implements ResyncGate {
     if (this.#next === undefined) {
       const { promise, resolve, reject } = withResolvers<RunReport>()
       promise.catch(() => {}) // a reset's run has nobody who waits for it
-      this.#next = { reason, targets: new Map(), report: promise, resolve, reject }
+      this.#next = {
+        reason,
+        targets: new Map(),
+        reset: new Set(),
+        report: promise,
+        resolve,
+        reject,
+      }
     }
     return this.#next
   }
@@ -185,6 +195,10 @@ export class ResyncOrchestrator implements ResyncGate {
       this.#touched(target),
     )
     this.#run = run
+    // What is alone and could not be delivered yet has its turn, or comes after the run.
+    for (const target of this.#all()) {
+      if (target.revoke() && !next.targets.has(target)) this.#afterRun.add(target)
+    }
     run.execute().then(
       (report) => this.#finish(next, report),
       (error: unknown) => next.reject(error),
@@ -215,8 +229,7 @@ export class ResyncOrchestrator implements ResyncGate {
 
   /** A reset has put it into the next run. */
   #touched(target: ResyncTarget): boolean {
-    const reason = this.#next?.targets.get(target)
-    return reason !== undefined && reason !== 'requested'
+    return this.#next?.reset.has(target) ?? false
   }
 
   #all(): ResyncTarget[] {

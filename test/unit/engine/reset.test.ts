@@ -203,4 +203,41 @@ describe('a reset', () => {
     expect(seen.fold()).toEqual(['/x=hold', '/y=1', '/z=1'])
     expect(s.violations).toEqual([])
   })
+
+  it('that voids a RESYNC and is of a prefix that is unregistered leaves nobody without one', async () => {
+    const { s, both } = await twoFeeds()
+    both.answer((event) => (event.reason === 'requested' ? 'hold' : 'ack'))
+    void s.agent.resync()
+    await s.settle()
+    s.stream(1).reset('compacted')
+    s.stream(0).fail(new Error('cut'))
+    await s.settle()
+    expect(both.events[2]?.aborted).toBe(true)
+    await both.registration.unregister('/b/')
+    await s.settle()
+    expect(both.events).toHaveLength(3)
+    s.stream(2).progress()
+    await s.run(10)
+    expect(both.lines().slice(2)).toEqual(['resync requested', 'resync prefix-changed'])
+    expect(both.fold()).toEqual(['/a/x=1'])
+  })
+
+  it('keeps its reason when a prefix is unregistered before its list', async () => {
+    const s = new ScriptedAgent()
+    const seen = s.watch(
+      'r',
+      ['/a', '/b'],
+      {},
+      { answer: (event) => (event.reason === 'requested' ? 'hold' : 'ack') },
+    )
+    await s.start()
+    void s.agent.resync()
+    await s.settle()
+    s.stream().reset('compacted')
+    await s.settle()
+    await seen.registration.unregister('/b')
+    s.stream().listed()
+    await s.settle()
+    expect(seen.lines()).toEqual(['resync startup', 'resync requested', 'resync compacted'])
+  })
 })
