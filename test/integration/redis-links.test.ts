@@ -6,8 +6,10 @@ import type { Connection } from '../../src/adapters/redis/connection.ts'
 import { dialer } from '../../src/adapters/redis/dial.ts'
 import { redis } from '../../src/adapters/redis/index.ts'
 import type { RedisOptions, RedisTransport } from '../../src/adapters/redis/index.ts'
+import { NotificationHub } from '../../src/adapters/redis/notification-hub.ts'
 import { readOptions } from '../../src/adapters/redis/options.ts'
 import { TrackingAnnouncer } from '../../src/adapters/redis/tracking-announcer.ts'
+import { WatchStream } from '../../src/adapters/redis/watch-stream.ts'
 import { systemClock } from '../../src/api/clock.ts'
 import type { Clock } from '../../src/api/clock.ts'
 import { isSyncError } from '../../src/api/errors.ts'
@@ -254,6 +256,45 @@ describeWithRedis('redis: links', () => {
     const next = probeStream(transport, ['/x/'])
     await next.untilListed()
     expect(next.state.size).toBe(Number(await own.cli('DBSIZE')))
+  })
+
+  it('a consumer that takes nothing while many keys change gets a new list (W24)', async () => {
+    const io = realIo()
+    const settings = readOptions({ url: server.url })
+    const p = uniquePrefix()
+    const hub = new NotificationHub({
+      settings,
+      io,
+      dial: dialer(settings, io),
+      discover: () => Promise.reject(new Error('no cluster')),
+      skipped: () => {},
+      ended: () => {},
+    })
+    onTeardown(() => hub.close())
+    const stream = new WatchStream({
+      settings,
+      prefixes: [p],
+      io,
+      hub,
+      skipped: () => {},
+      maxMarked: 100,
+    })
+    const batches = stream.run()
+    expect((await batches.next()).value).toEqual({ kind: 'listed' })
+    for (let i = 0; i < 300; i++) await writer.set(`${p}${i}`, '1')
+    for (const session of hub.sessions.values()) await session.hearOut()
+    const kinds: string[] = []
+    let listed = 0
+    while (listed < 300) {
+      const { value } = await batches.next()
+      if (value === undefined) throw new Error('the stream has ended')
+      kinds.push(value.kind)
+      if (value.kind === 'pairs') listed += value.pairs.length
+    }
+    expect(kinds[0]).toBe('reset')
+    expect(kinds).not.toContain('changes')
+    io.abort()
+    expect((await batches.next()).done).toBe(true)
   })
 
   it('a server that becomes a replica is not watched on', async () => {

@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events'
 import { ClosedError, TransportUnavailableError } from '../../api/errors.ts'
 import { backoffMs } from '../../kit/backoff.ts'
 import { abortable } from './abortable.ts'
+import type { Cancellation } from './call.ts'
 import { readClusterView, reached } from './cluster-view.ts'
 import { CommandConnection } from './command-connection.ts'
 import type { Commands, Primaries, WriteProgress } from './commands.ts'
@@ -45,18 +46,18 @@ export class ClusterCommands implements Commands {
   async send(
     keys: readonly string[],
     command: CommandLine,
-    signal: AbortSignal,
+    call: Cancellation,
     progress: WriteProgress = { sent: false },
   ): Promise<Reply> {
     let target: { endpoint: Endpoint; asking: boolean } | undefined
     for (let attempt = 0; attempt <= MAX_REDIRECTIONS; attempt++) {
-      const endpoint = target?.endpoint ?? (await this.#ownerOf(keys[0] ?? '', signal))
+      const endpoint = target?.endpoint ?? (await this.#ownerOf(keys[0] ?? '', call))
       const asking = target?.asking === true
       try {
         return await this.#node(endpoint).run((connection) => {
           progress.sent = true
           return asking ? ask(connection, command) : connection.send(command)
-        }, signal)
+        }, call)
       } catch (error) {
         const code = replyCode(error)
         if (code === 'MOVED' || code === 'ASK') {
@@ -70,7 +71,7 @@ export class ClusterCommands implements Commands {
           await pause(
             backoffMs(attempt, this.#io.random, TRY_AGAIN_BACKOFF),
             this.#io.clock,
-            signal,
+            call.signal,
           )
         } else {
           // Perhaps another one is the primary now.
@@ -87,11 +88,11 @@ export class ClusterCommands implements Commands {
     )
   }
 
-  async get(keys: readonly string[], signal: AbortSignal): Promise<readonly (Buffer | null)[]> {
+  async get(keys: readonly string[], call: Cancellation): Promise<readonly (Buffer | null)[]> {
     return Promise.all(
       keys.map(async (key) => {
         try {
-          const value = await this.send([key], ['GET', key], signal)
+          const value = await this.send([key], ['GET', key], call)
           return Buffer.isBuffer(value) ? value : null
         } catch (error) {
           if (replyCode(error) === 'WRONGTYPE') return null
@@ -159,8 +160,8 @@ export class ClusterCommands implements Commands {
     return [...new Map(all.map((endpoint) => [endpointName(endpoint), endpoint])).values()]
   }
 
-  async #ownerOf(key: string, signal: AbortSignal): Promise<Endpoint> {
-    const slots = this.#slots ?? (await this.#look(signal))
+  async #ownerOf(key: string, call: Cancellation): Promise<Endpoint> {
+    const slots = this.#slots ?? (await this.#look(call.signal))
     const owner = slots.primaries.get(slots.ownerOf(key) ?? '') ?? [...slots.primaries.values()][0]
     if (owner === undefined) {
       throw new TransportUnavailableError(this.#settings.name, 'the cluster has no primaries')

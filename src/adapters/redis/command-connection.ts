@@ -2,6 +2,7 @@ import { ClosedError, TransportUnavailableError } from '../../api/errors.ts'
 import type { SyncError } from '../../api/errors.ts'
 import { backoffMs } from '../../kit/backoff.ts'
 import { abortable } from './abortable.ts'
+import type { Cancellation } from './call.ts'
 import type { Ambient, Connection } from './connection.ts'
 import type { Dial } from './dial.ts'
 import { translate } from './errors.ts'
@@ -54,8 +55,11 @@ export class CommandConnection {
   }
 
   /** Runs a command on the connection; once it is answered the next failure is a first one again. */
-  async run<T>(command: (connection: Connection) => Promise<T>, signal: AbortSignal): Promise<T> {
-    const connection = await this.get(signal)
+  async run<T>(command: (connection: Connection) => Promise<T>, call: Cancellation): Promise<T> {
+    call.throwIfAborted()
+    const open = this.#connection
+    const connection =
+      open?.lost === undefined && open !== undefined ? open : await this.get(call.signal)
     const answer = await command(connection)
     this.#failures = 0
     return answer
@@ -73,7 +77,10 @@ export class CommandConnection {
     try {
       const connection = await this.#dial(this.endpoint, commandTimeoutMs, this.#closing.signal)
       this.#connection = connection
-      connection.onLost((cause) => this.#fail(cause))
+      // An idle one that a server closes is no failure: the next command dials.
+      connection.onLost((cause) => {
+        if (connection.owed > 0) this.#fail(cause)
+      })
       return connection
     } catch (error) {
       this.#closing.signal.throwIfAborted()

@@ -1,3 +1,4 @@
+import type { Cancellation } from './call.ts'
 import type { CommandLine, Connection, Reply } from './connection.ts'
 import type { KeyReader } from './key-reader.ts'
 import type { SlotMap } from './slot-map.ts'
@@ -21,16 +22,16 @@ export interface Primaries {
 export interface Commands {
   /**
    * Sends a command to the server that owns the keys, which are of one slot.
-   * @throws ReplyError, TransportUnavailableError (`outcome`), AccessDeniedError, the signal's reason
+   * @throws ReplyError, TransportUnavailableError (`outcome`), AccessDeniedError, why the call was ended
    */
   send(
     keys: readonly string[],
     command: CommandLine,
-    signal: AbortSignal,
+    call: Cancellation,
     progress?: WriteProgress,
   ): Promise<Reply>
   /** Values in the order of the keys; null where there is no string. */
-  get(keys: readonly string[], signal: AbortSignal): Promise<readonly (Buffer | null)[]>
+  get(keys: readonly string[], call: Cancellation): Promise<readonly (Buffer | null)[]>
   primaries(signal: AbortSignal): Promise<Primaries>
   /** Idempotent. */
   close(): Promise<void>

@@ -1,5 +1,6 @@
 import { UnsupportedOptionError, VersionConflictError } from '../../api/errors.ts'
 import type { CommitResult, Op } from '../../api/transport.ts'
+import type { Cancellation } from './call.ts'
 import type { Commands, WriteProgress } from './commands.ts'
 import type { CommandLine, Reply } from './connection.ts'
 import { assertValueSize, replyCode } from './errors.ts'
@@ -20,7 +21,7 @@ export async function commitKeys(
   ops: readonly KeyOp[],
   commands: Commands,
   settings: RedisSettings,
-  signal: AbortSignal,
+  call: Cancellation,
   progress: WriteProgress,
 ): Promise<CommitResult> {
   for (const op of ops) {
@@ -31,10 +32,10 @@ export async function commitKeys(
   const versions = ops.map((op) => (op.type === 'put' ? versionOf(op.value) : undefined))
   const [only] = ops
   if (only !== undefined && ops.length === 1 && !hasCondition(only)) {
-    const reply = await commands.send(keys, plainCommand(only), signal, progress)
+    const reply = await commands.send(keys, plainCommand(only), call, progress)
     return { versions, ...(only.type === 'delete' ? { deleted: Number(reply) } : {}) }
   }
-  const reply = await runScript(ops, keys, commands, signal, progress)
+  const reply = await runScript(ops, keys, commands, call, progress)
   const [done, detail, found] = reply as readonly [number, number, Reply?]
   if (done === 1) {
     return { versions, ...(ops.some(({ type }) => type === 'delete') ? { deleted: detail } : {}) }
@@ -59,17 +60,17 @@ async function runScript(
   ops: readonly KeyOp[],
   keys: readonly string[],
   commands: Commands,
-  signal: AbortSignal,
+  call: Cancellation,
   progress: WriteProgress,
 ): Promise<Reply> {
   const rest = [String(keys.length), ...keys, ...ops.flatMap(scriptArguments)]
   try {
-    return await commands.send(keys, ['EVALSHA', commitScript.sha1, ...rest], signal, progress)
+    return await commands.send(keys, ['EVALSHA', commitScript.sha1, ...rest], call, progress)
   } catch (error) {
     // The server lost its scripts, or never saw this one: nothing was done.
     if (replyCode(error) !== 'NOSCRIPT') throw error
     progress.sent = false
-    return commands.send(keys, ['EVAL', commitScript.source, ...rest], signal, progress)
+    return commands.send(keys, ['EVAL', commitScript.source, ...rest], call, progress)
   }
 }
 

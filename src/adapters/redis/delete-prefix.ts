@@ -1,5 +1,6 @@
 import { TransportUnavailableError } from '../../api/errors.ts'
 import type { CommitResult } from '../../api/transport.ts'
+import type { Cancellation } from './call.ts'
 import type { Commands, WriteProgress } from './commands.ts'
 import type { CommandLine, Connection } from './connection.ts'
 import { replyCode, translate } from './errors.ts'
@@ -19,20 +20,20 @@ export async function deletePrefix(
   prefix: string,
   commands: Commands,
   settings: RedisSettings,
-  signal: AbortSignal,
+  call: Cancellation,
   progress: WriteProgress,
 ): Promise<CommitResult> {
   let deleted = 0
   try {
     for (let walk = 1; walk <= MAX_WALKS; walk++) {
-      const { connections, slots } = await commands.primaries(signal)
+      const { connections, slots } = await commands.primaries(call.signal)
       for (const connection of connections.values()) {
-        for await (const keys of scanStrings(connection, prefix, settings.scanCount, signal)) {
-          deleted += await unlink(keys, connection, commands, settings, signal, progress)
+        for await (const keys of scanStrings(connection, prefix, settings.scanCount, call)) {
+          deleted += await unlink(keys, connection, commands, settings, call, progress)
         }
       }
       if (slots === undefined) break
-      const after = (await commands.primaries(signal)).slots
+      const after = (await commands.primaries(call.signal)).slots
       // Keys that moved to a node that had been walked already were missed.
       if (after?.digest === slots.digest && (!slots.moving || walk > 1)) break
     }
@@ -52,11 +53,11 @@ async function* scanStrings(
   connection: Connection,
   prefix: string,
   count: number,
-  signal: AbortSignal,
+  call: Cancellation,
 ): AsyncGenerator<string[]> {
   let cursor = '0'
   do {
-    signal.throwIfAborted()
+    call.throwIfAborted()
     const page = await scanPage(connection, cursor, prefixPattern(prefix), count, 'string')
     const keys = page.keys.map((bytes) => decodeKey(bytes)).filter((key) => key !== undefined)
     if (keys.length > 0) yield keys
@@ -69,7 +70,7 @@ async function unlink(
   connection: Connection,
   commands: Commands,
   settings: RedisSettings,
-  signal: AbortSignal,
+  call: Cancellation,
   progress: WriteProgress,
 ): Promise<number> {
   progress.sent = true
@@ -81,7 +82,7 @@ async function unlink(
       const code = replyCode(reply)
       if (code !== 'MOVED' && code !== 'ASK' && code !== 'TRYAGAIN') throw reply
       // The key is on its way to another node, or there.
-      return commands.send([keys[i] as string], lines[i] as CommandLine, signal)
+      return commands.send([keys[i] as string], lines[i] as CommandLine, call)
     }),
   )
   return counts.reduce<number>((sum, count) => sum + Number(count), 0)

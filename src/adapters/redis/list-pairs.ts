@@ -1,6 +1,7 @@
 import { TransportUnavailableError } from '../../api/errors.ts'
-import type { Io, RawPair } from '../../api/transport.ts'
+import type { RawPair } from '../../api/transport.ts'
 import { onAbort } from './abortable.ts'
+import type { Cancellation } from './call.ts'
 import type { Commands, Primaries } from './commands.ts'
 import { detached } from './node-reads.ts'
 import type { RedisSettings } from './options.ts'
@@ -14,31 +15,35 @@ const MAX_WALKS = 5
 /**
  * The pairs under a prefix, each key once (SCAN may name it twice), apart from any stream. When slots of a cluster move
  * meanwhile it is walked twice: only a key that moves twice can be missed.
- * @throws TransportUnavailableError; AccessDeniedError; the signal's reason
+ * @throws TransportUnavailableError; AccessDeniedError; why the call was ended
  */
 export async function* listPairs(
   prefix: string,
   commands: Commands,
   settings: RedisSettings,
-  io: Io,
+  call: Cancellation,
   skipped: (what: 'key' | 'value') => void,
 ): AsyncGenerator<readonly RawPair[], void, undefined> {
   const seen = new Set<string>()
   const fresh = (pairs: readonly RawPair[]): RawPair[] => {
-    const unseen = pairs.filter(({ key }) => !seen.has(key))
-    for (const { key } of unseen) seen.add(key)
+    const unseen: RawPair[] = []
+    for (const pair of pairs) {
+      if (seen.has(pair.key)) continue
+      seen.add(pair.key)
+      unseen.push(pair)
+    }
     return unseen
   }
   for (let walk = 1; walk <= MAX_WALKS; walk++) {
-    const before = await commands.primaries(io.signal)
+    const before = await commands.primaries(call.signal)
     const strayed: string[] = []
-    for await (const page of walkOnce(prefix, before, settings, io, skipped, strayed)) {
+    for await (const page of walkOnce(prefix, before, settings, call, skipped, strayed)) {
       const pairs = fresh(page)
       if (pairs.length > 0) yield pairs
     }
     if (before.slots === undefined) return
-    if (strayed.length > 0) yield fresh(await readPairs(strayed, commands, io.signal))
-    const { slots } = await commands.primaries(io.signal)
+    if (strayed.length > 0) yield fresh(await readPairs(strayed, commands, call))
+    const { slots } = await commands.primaries(call.signal)
     if (slots?.digest === before.slots.digest && !slots.moving) return
     const samePrimaries = [...(slots?.primaries.keys() ?? [])].every((id) =>
       before.connections.has(id),
@@ -52,9 +57,9 @@ export async function* listPairs(
 export async function readPairs(
   keys: readonly string[],
   commands: Commands,
-  signal: AbortSignal,
+  call: Cancellation,
 ): Promise<RawPair[]> {
-  const values = await commands.get(keys, signal)
+  const values = await commands.get(keys, call)
   return keys.flatMap((key, i) => {
     const value = values[i]
     return value === null || value === undefined ? [] : [new RedisPair(key, detached(value))]
@@ -66,12 +71,12 @@ async function* walkOnce(
   prefix: string,
   { connections, slots, read }: Primaries,
   settings: RedisSettings,
-  io: Io,
+  call: Cancellation,
   skipped: (what: 'key' | 'value') => void,
   strayed: string[],
 ): AsyncGenerator<readonly RawPair[], void, undefined> {
   const news = new Wakeup()
-  const forget = onAbort(io.signal, () => news.notify())
+  const forget = onAbort(call.signal, () => news.notify())
   try {
     const reads = new StreamReads({
       prefixes: [prefix],
@@ -85,7 +90,7 @@ async function* walkOnce(
     })
     reads.list()
     for (;;) {
-      io.signal.throwIfAborted()
+      call.throwIfAborted()
       reads.send(false)
       const landed = reads.take()
       // What was taken makes room; the next reads are under way while the consumer works.

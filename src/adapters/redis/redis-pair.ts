@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { RawPair } from '../../api/transport.ts'
 
 /** A pair as it was read. Its version is computed when somebody asks: a digest per pair would ruin the list. */
@@ -22,5 +22,5 @@ export class RedisPair implements RawPair {
 
 /** The version of a value: what `redis.sha1hex` gives for the same bytes in a script. */
 export function versionOf(value: Uint8Array): string {
-  return createHash('sha1').update(value).digest('hex')
+  return hash('sha1', value)
 }

@@ -16,8 +16,8 @@ import type {
   RawPair,
   Transport,
 } from '../../api/transport.ts'
-import { AbortFan } from './abort-fan.ts'
-import { abortable } from './abortable.ts'
+import { Calls } from './call.ts'
+import type { Cancellation } from './call.ts'
 import { ClusterCommands } from './cluster-commands.ts'
 import { commitKeys } from './commit.ts'
 import type { KeyOp } from './commit.ts'
@@ -54,7 +54,7 @@ export class DefaultRedisTransport implements RedisTransport {
   readonly capabilities: Capabilities
   readonly skipped: { keys: number; values: number } = { keys: 0, values: 0 }
   readonly #settings: RedisSettings
-  readonly #fan: AbortFan = new AbortFan()
+  readonly #calls: Calls = new Calls()
   #working: Working | undefined
   #opening: Promise<void> | undefined
   #closing: Promise<void> | undefined
@@ -95,7 +95,7 @@ export class DefaultRedisTransport implements RedisTransport {
     // Nothing goes on behind a position here.
     if (from !== undefined) yield { kind: 'reset', reason: 'reconnected' }
     const hub = (working.hub ??= this.#newHub(working))
-    const call = this.#fan.derive(io.signal)
+    const call = this.#calls.begin(io.signal)
     try {
       yield* new WatchStream({
         settings: this.#settings,
@@ -105,32 +105,31 @@ export class DefaultRedisTransport implements RedisTransport {
         skipped: (what) => this.#skip(what),
       }).run()
     } finally {
-      call.release()
+      this.#calls.release(call, io.signal)
     }
   }
 
   async *list(prefix: string, io: Io): AsyncIterable<readonly RawPair[]> {
     const { commands } = this.#work(io)
-    const call = this.#fan.derive(io.signal)
-    const own = { ...io, signal: call.signal }
+    const call = this.#calls.begin(io.signal)
     try {
-      yield* listPairs(prefix, commands, this.#settings, own, (what) => this.#skip(what))
+      yield* listPairs(prefix, commands, this.#settings, call, (what) => this.#skip(what))
     } catch (error) {
       throw this.#explain(error, io)
     } finally {
-      call.release()
+      this.#calls.release(call, io.signal)
     }
   }
 
   async get(keys: readonly string[], io: Io): Promise<readonly RawPair[]> {
     const { commands } = this.#work(io)
-    const call = this.#fan.derive(io.signal)
+    const call = this.#calls.begin(io.signal)
     try {
-      return await abortable(readPairs(keys, commands, call.signal), call.signal)
+      return await call.race(readPairs(keys, commands, call))
     } catch (error) {
       throw this.#explain(error, io)
     } finally {
-      call.release()
+      this.#calls.release(call, io.signal)
     }
   }
 
@@ -150,10 +149,10 @@ export class DefaultRedisTransport implements RedisTransport {
       throw new UnsupportedOptionError('txn', this.name, 'a prefix is deleted key by key')
     }
     const progress: WriteProgress = { sent: false }
-    return this.#within(options.timeoutMs, progress, io, (signal) =>
+    return this.#within(options.timeoutMs, progress, io, (call) =>
       first.type === 'delete-prefix'
-        ? deletePrefix(first.prefix, commands, this.#settings, signal, progress)
-        : commitKeys(keyOps, commands, this.#settings, signal, progress),
+        ? deletePrefix(first.prefix, commands, this.#settings, call, progress)
+        : commitKeys(keyOps, commands, this.#settings, call, progress),
     )
   }
 
@@ -172,16 +171,16 @@ export class DefaultRedisTransport implements RedisTransport {
     timeoutMs: number,
     progress: WriteProgress,
     io: Io,
-    write: (signal: AbortSignal) => Promise<CommitResult>,
+    write: (call: Cancellation) => Promise<CommitResult>,
   ): Promise<CommitResult> {
-    const call = this.#fan.derive(io.signal)
+    const call = this.#calls.begin(io.signal)
     let late = false
     const timer = io.clock.after(timeoutMs, () => {
       late = true
-      call.abort()
+      call.abort(undefined)
     })
     try {
-      return await abortable(write(call.signal), call.signal)
+      return await call.race(write(call))
     } catch (error) {
       const outcome = progress.sent ? 'unknown' : 'not-applied'
       if (late) throw new TimeoutError('the write', timeoutMs, { outcome })
@@ -194,16 +193,16 @@ export class DefaultRedisTransport implements RedisTransport {
       throw this.#explain(error, io)
     } finally {
       timer.stop()
-      call.release()
+      this.#calls.release(call, io.signal)
     }
   }
 
   /** What waiting cannot mend is found out here; the rest shows in the streams. */
   async #check(io: Io): Promise<void> {
     const { commands } = this.#work(io)
-    const call = this.#fan.derive(io.signal)
+    const call = this.#calls.begin(io.signal)
     try {
-      const { connections } = await abortable(commands.primaries(call.signal), call.signal)
+      const { connections } = await call.race(commands.primaries(call.signal))
       await Promise.all(
         [...connections.values()].map(async (connection) => {
           await requirePrimary(connection, this.#settings)
@@ -223,7 +222,7 @@ export class DefaultRedisTransport implements RedisTransport {
       this.#working = undefined
       throw failure
     } finally {
-      call.release()
+      this.#calls.release(call, io.signal)
     }
   }
 

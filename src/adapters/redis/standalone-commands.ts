@@ -1,3 +1,4 @@
+import type { Cancellation } from './call.ts'
 import { CommandConnection } from './command-connection.ts'
 import type { Commands, Primaries, WriteProgress } from './commands.ts'
 import type { Ambient, CommandLine, Reply } from './connection.ts'
@@ -19,22 +20,22 @@ export class StandaloneCommands implements Commands {
   send(
     _keys: readonly string[],
     command: CommandLine,
-    signal: AbortSignal,
+    call: Cancellation,
     progress?: WriteProgress,
   ): Promise<Reply> {
     return this.#server.run((connection) => {
       if (progress !== undefined) progress.sent = true
       return connection.send(command)
-    }, signal)
+    }, call)
   }
 
-  async get(keys: readonly string[], signal: AbortSignal): Promise<readonly (Buffer | null)[]> {
+  async get(keys: readonly string[], call: Cancellation): Promise<readonly (Buffer | null)[]> {
     const { scanCount } = this.#settings
     const values: (Buffer | null)[] = []
     for (let start = 0; start < keys.length; start += scanCount) {
       const some = keys.slice(start, start + scanCount)
       // One after the other: a server holds every answer until it is read.
-      values.push(...(await this.#server.run((connection) => connection.mget(some), signal)))
+      values.push(...(await this.#server.run((connection) => connection.mget(some), call)))
     }
     return values
   }

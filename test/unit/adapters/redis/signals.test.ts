@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
-import { AbortFan } from '../../../../src/adapters/redis/abort-fan.ts'
 import { abortable, onAbort } from '../../../../src/adapters/redis/abortable.ts'
+import { Call, Calls } from '../../../../src/adapters/redis/call.ts'
 import { pause } from '../../../../src/adapters/redis/pause.ts'
 import { Wakeup } from '../../../../src/adapters/redis/wakeup.ts'
 import { FakeClock } from '../../../../src/testing/fake-clock.ts'
@@ -24,38 +24,52 @@ function counted(signal: AbortSignal): { readonly listeners: number } {
   }
 }
 
-describe('AbortFan', () => {
-  it('hangs many calls on one listener', () => {
+describe('Calls', () => {
+  it('hang on one listener, however many they are', () => {
     const source = new AbortController()
     const count = counted(source.signal)
-    const fan = new AbortFan()
-    const calls = Array.from({ length: 500 }, () => fan.derive(source.signal))
+    const calls = new Calls()
+    const [first, second, ...others] = Array.from({ length: 500 }, () => calls.begin(source.signal))
+    if (first === undefined || second === undefined) throw new Error('no calls')
     expect(count.listeners).toBe(1)
-    const short = fan.derive(new AbortController().signal)
-    short.release()
-    short.release()
-    calls[0]?.release()
-    calls[1]?.abort('mine')
+    calls.release(first, source.signal)
+    second.abort('mine')
     source.abort('all')
-    expect(calls[0]?.signal.aborted).toBe(false)
-    expect(calls[1]?.signal.reason).toBe('mine')
-    expect(calls[499]?.signal.reason).toBe('all')
-    expect(fan.derive(source.signal).signal.reason).toBe('all')
+    expect(first.signal.aborted).toBe(false)
+    expect(second.signal.reason).toBe('mine')
+    expect(others.every(({ signal }) => signal.reason === 'all')).toBe(true)
+    expect(calls.begin(source.signal).signal.reason).toBe('all')
   })
 
-  it('leaves no listener when the calls are over', () => {
+  it('leave no listener when they are over', () => {
     const source = new AbortController()
     const count = counted(source.signal)
-    const fan = new AbortFan()
-    const [a, b] = [fan.derive(source.signal), fan.derive(source.signal)]
-    a.release()
+    const calls = new Calls()
+    const [a, b] = [calls.begin(source.signal), calls.begin(source.signal)]
+    calls.release(a, source.signal)
     expect(count.listeners).toBe(1)
-    b.release()
+    calls.release(b, source.signal)
+    calls.release(b, source.signal)
     expect(count.listeners).toBe(0)
-    const c = fan.derive(source.signal)
+    const c = calls.begin(source.signal)
     source.abort()
     expect(c.signal.aborted).toBe(true)
     expect(a.signal.aborted).toBe(false)
+  })
+
+  it('race a promise with their early end', async () => {
+    expect(await new Call().race(Promise.resolve(1))).toBe(1)
+    await expect(new Call().race(Promise.reject(new Error('no')))).rejects.toThrow('no')
+    const call = new Call()
+    const { signal } = call
+    const waiting = call.race(new Promise(() => {}))
+    call.throwIfAborted()
+    call.abort(new Error('enough'))
+    call.abort(new Error('too late'))
+    await expect(waiting).rejects.toThrow('enough')
+    expect(() => call.throwIfAborted()).toThrow('enough')
+    expect(signal.reason).toEqual(new Error('enough'))
+    await expect(call.race(Promise.resolve(1))).rejects.toThrow('enough')
   })
 })
 
