@@ -9,11 +9,17 @@ const QUEUE_LIMIT = 10_000
 
 type PointWriter = Pick<KeyProtoValWriter, 'put' | 'delete'>
 
-/** Writes what comes; see `publish` of {@link KeyProtoValWriter}. Cold: it begins with the subscription. */
+/**
+ * Writes what comes; see `publish` of {@link KeyProtoValWriter}. Cold: it begins with the subscription.
+ * @throws InvalidOptionError (`SYNC_INVALID_OPTION`) when it is neither
+ */
 export function publish(
   writer: PointWriter,
   changes: Observable<Publication> | AsyncIterable<Publication>,
 ): Observable<PublishResult> {
+  if (!isObservable(changes) && typeof changes?.[Symbol.asyncIterator] !== 'function') {
+    throw new InvalidOptionError('changes', 'must be an Observable or an AsyncIterable')
+  }
   return new Observable((subscriber) => {
     const window = new PublishWindow(writer, (result) => subscriber.next(result))
     if (isObservable(changes)) {
