@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
-import { from, Observable, Subject } from 'rxjs'
+import { from, Subject } from 'rxjs'
+import type { Observable } from 'rxjs'
 import type { CommitResult, Publication, PublishResult } from '../../../src/index.ts'
 import { text } from '../../../src/testing/text.ts'
 import { ScriptedAgent } from '../../support/scripted-agent.ts'
