@@ -268,12 +268,17 @@ export class OverflowError extends SyncError {
   }
 }
 
-/** A value, a transaction or a request is larger than the transport takes. Nothing was written. */
+/** A value, a transaction or a request has more `unit`s than the transport takes. Nothing was written. */
 export class PayloadTooLargeError extends SyncError {
   readonly size: number
   readonly limit: number
-  constructor(what: string, size: number, limit: number, options?: SyncErrorOptions) {
-    super('SYNC_PAYLOAD_TOO_LARGE', `${what} has ${size}, the limit is ${limit}`, options)
+  constructor(
+    what: string,
+    size: number,
+    limit: number,
+    { unit = 'bytes', ...options }: SyncErrorOptions & { readonly unit?: string } = {},
+  ) {
+    super('SYNC_PAYLOAD_TOO_LARGE', `${what} has ${size} ${unit}, the limit is ${limit}`, options)
     this.size = size
     this.limit = limit
   }

@@ -47,8 +47,18 @@ export function decode<T>(type: MessageType<T>, bytes: Uint8Array, key: string):
   }
 }
 
-function typeName(type: MessageType<unknown>): string {
+/** As protobuf-es and google-protobuf's classes say it; of a model that of its type. */
+function typeName(type: object): string {
   if ('typeName' in type && typeof type.typeName === 'string') return type.typeName
-  if (typeof type === 'function') return (type as { name: string }).name
-  return 'value'
+  if ('displayName' in type && typeof type.displayName === 'string') {
+    return type.displayName.replace(/^proto\./u, '')
+  }
+  if (typeof type === 'function' && type.name !== '') return type.name
+  return 'type' in type && isMessageType(type.type) ? typeName(type.type) : 'value'
+}
+
+/** True for what can read a value's bytes; generated classes are functions, others may be objects. */
+export function isMessageType(type: unknown): type is MessageType<unknown> {
+  if (type === null || (typeof type !== 'object' && typeof type !== 'function')) return false
+  return 'deserializeBinary' in type && typeof type.deserializeBinary === 'function'
 }

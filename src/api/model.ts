@@ -1,5 +1,6 @@
 import { assertPrefix, hasPrefix } from './key.ts'
-import { InvalidKeyError } from './errors.ts'
+import { InvalidKeyError, InvalidOptionError } from './errors.ts'
+import { isMessageType } from './message.ts'
 import type { MessageType } from './message.ts'
 import type { LazyValue } from './change-event.ts'
 
@@ -34,13 +35,19 @@ export interface Model<T> extends MessageType<T> {
 /** A prefix: a string or a {@link Model}. */
 export type Prefix = string | Model<unknown>
 
-/** @throws InvalidKeyError (`SYNC_INVALID_KEY`) when the prefix breaks the rules */
+/**
+ * @throws InvalidKeyError (`SYNC_INVALID_KEY`) when the prefix breaks the rules, InvalidOptionError
+ *   (`SYNC_INVALID_OPTION`) when the type cannot read values
+ */
 export function model<T>(
   prefix: string,
   type: MessageType<T>,
   options: { json?: JsonCodec<T> } = {},
 ): Model<T> {
   assertPrefix(prefix)
+  if (!isMessageType(type)) {
+    throw new InvalidOptionError('type', 'has no deserializeBinary(); wrap functions with codec()')
+  }
   return Object.freeze({
     prefix,
     type,
@@ -57,7 +64,10 @@ export function model<T>(
   })
 }
 
-/** The string of a prefix or model. */
+/** The string of a prefix or model. @throws InvalidKeyError (`SYNC_INVALID_KEY`) when it is neither */
 export function prefixOf(prefix: Prefix): string {
-  return typeof prefix === 'string' ? prefix : prefix.prefix
+  if (typeof prefix === 'string') return prefix
+  const own: unknown = (prefix as Partial<Model<unknown>> | null | undefined)?.prefix
+  if (typeof own !== 'string') throw new InvalidKeyError(String(prefix), 'no prefix and no model')
+  return own
 }
