@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events'
 import { ClosedError, TransportUnavailableError } from '../../api/errors.ts'
 import { backoffMs } from '../../kit/backoff.ts'
-import { abortable } from './abortable.ts'
+import { abortable, onAbort } from './abortable.ts'
 import type { Cancellation } from './call.ts'
 import { readClusterView, reached } from './cluster-view.ts'
 import { CommandConnection } from './command-connection.ts'
@@ -19,6 +19,8 @@ import { SlotMap } from './slot-map.ts'
 
 /** How often one command is sent on, or again: each answer so far said that it was not applied. */
 const MAX_REDIRECTIONS = 8
+/** Nodes that are asked for the map of slots. */
+const ASKED_AT_ONCE = 3
 const TRY_AGAIN_BACKOFF = { baseMs: 50, capMs: 1_000 } as const
 
 /**
@@ -119,14 +121,19 @@ export class ClusterCommands implements Commands {
 
   /** As it is now, asked over connections of its own: neither a back-off nor traffic stands in the way. */
   async survey(signal: AbortSignal): Promise<SlotMap> {
-    const opened: Connection[] = []
+    const opened = new Set<Connection>()
+    const done = new AbortController()
+    const forget = onAbort(signal, () => done.abort(signal.reason))
     try {
       return await this.#discover(async (endpoint) => {
-        const connection = await this.#dial(endpoint, this.#settings.livenessMs, signal)
-        opened.push(connection)
+        const connection = await this.#dial(endpoint, this.#settings.livenessMs, done.signal)
+        opened.add(connection)
+        if (done.signal.aborted) connection.destroy()
         return connection
       })
     } finally {
+      forget()
+      done.abort()
       for (const connection of opened) connection.destroy()
     }
   }
@@ -136,18 +143,25 @@ export class ClusterCommands implements Commands {
     await Promise.all([...this.#nodes.values()].map((node) => node.close()))
   }
 
-  /** Asks the nodes in turn, over connections that `connect` brings, until one tells what it knows. */
+  /** Asks some nodes at once, as one that is gone may take long to say nothing; then others. The first answer counts. */
   async #discover(connect: (endpoint: Endpoint) => Promise<Connection>): Promise<SlotMap> {
+    const known = this.#known()
     let failure: unknown
-    for (const endpoint of this.#known()) {
+    for (let first = 0; first < known.length; first += ASKED_AT_ONCE) {
+      const some = known.slice(first, first + ASKED_AT_ONCE)
       try {
-        // oxlint-disable-next-line no-await-in-loop -- the next is asked when the last has failed
-        const view = await readClusterView(await connect(endpoint), this.#settings)
+        const view = await Promise.any(
+          some.map(async (endpoint) => readClusterView(await connect(endpoint), this.#settings)),
+        )
         this.#slots = SlotMap.seenBy(view)
         return this.#slots
       } catch (error) {
+        const failures: readonly unknown[] = (error as AggregateError).errors
         // What waiting cannot mend is the better explanation.
-        if (failure === undefined || !(error instanceof TransportUnavailableError)) failure = error
+        failure =
+          failures.find((one) => !(one instanceof TransportUnavailableError)) ??
+          failure ??
+          failures[0]
       }
     }
     throw failure
@@ -178,6 +192,8 @@ export class ClusterCommands implements Commands {
   }
 
   #node(endpoint: Endpoint): CommandConnection {
+    // A redirection may come after the end.
+    this.#closing.signal.throwIfAborted()
     const name = endpointName(endpoint)
     let node = this.#nodes.get(name)
     if (node === undefined) {

@@ -21,6 +21,8 @@ import { SlotMap } from './slot-map.ts'
 
 /** Between looks at a cluster whose nodes do not agree yet. */
 const UNSETTLED_BACKOFF = { baseMs: 50, capMs: 2_000 } as const
+/** So many looks take about half a minute. */
+const MAX_LOOKS = 25
 
 /** A stream, as the hub sees it. Its methods must not throw. */
 export interface HubMember {
@@ -242,6 +244,12 @@ export class NotificationHub {
       const slots = SlotMap.agreed(views)
       this.#adopt(slots)
       if (slots.settled) return
+      if (attempt === MAX_LOOKS) {
+        throw new TransportUnavailableError(
+          settings.name,
+          'the cluster does not agree about its slots',
+        )
+      }
       const waitMs = backoffMs(attempt, io.random, UNSETTLED_BACKOFF)
       await pause(waitMs, io.clock, this.#closing.signal)
     }

@@ -46,7 +46,12 @@ export class TrackingAnnouncer implements Announcer {
       // Switching tracking off and on would lose what lies between. Redis refuses prefixes that overlap (on one
       // connection), so another one begins before the old one ends.
       const next = await this.#open()
-      await this.#track(next, prefixes)
+      try {
+        await this.#track(next, prefixes)
+      } catch (error) {
+        this.#release(next)
+        throw error
+      }
       this.#tracked = next
       if (tracked !== undefined) this.#release(tracked)
     }
