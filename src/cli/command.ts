@@ -92,10 +92,7 @@ function watchEndings(session: Session, { stdout }: Surroundings): () => void {
     }
     session.end(signal === 'SIGTERM' ? 'SIGTERM' : 'SIGINT')
   }
-  const onError = (error: NodeJS.ErrnoException): void => {
-    if (error.code !== 'EPIPE') session.notes.line(`writing failed: ${error.message}`)
-    session.end('reader')
-  }
+  const onError = (): void => session.end('reader')
   process.on('SIGINT', onSignal)
   process.on('SIGTERM', onSignal)
   stdout.on('error', onError)

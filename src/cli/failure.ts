@@ -1,5 +1,5 @@
 import { inspect } from 'node:util'
-import { describeError, isAbortError, isSyncError } from '../api/errors.ts'
+import { describeError, InvalidOptionError, isAbortError, isSyncError } from '../api/errors.ts'
 import type { SyncErrorCode } from '../api/errors.ts'
 import { UsageError } from './exit-codes.ts'
 import type { Notes } from './notes.ts'
@@ -8,8 +8,7 @@ import { printable } from './printable.ts'
 /** What a user can do about an error, where its message does not say it. */
 const HINTS: Readonly<Record<SyncErrorCode, string | undefined>> = {
   SYNC_INVALID_KEY: "keys are 1 to 1 024 bytes of UTF-8; a prefix may be empty: ''",
-  SYNC_INVALID_OPTION:
-    'docs/adapters lists the settings that --set takes; redis+cluster:// is for clusters',
+  SYNC_INVALID_OPTION: undefined, // by option, see OPTION_HINTS
   SYNC_UNSUPPORTED_OPTION: undefined,
   SYNC_VERSION_CONFLICT: 'somebody else wrote it; `datasync get` shows the present version',
   SYNC_UNAVAILABLE: '`datasync doctor <url>` says what is wrong',
@@ -32,6 +31,16 @@ const HINTS: Readonly<Record<SyncErrorCode, string | undefined>> = {
   SYNC_PAYLOAD_TOO_LARGE: '--set maxValueBytes=… raises the limit',
   SYNC_PLUGIN_FAILED: undefined,
   SYNC_BUG: 'please report it with what --verbose prints',
+}
+
+/** The same for options that the URL and the command's own options become. */
+const OPTION_HINTS: Readonly<Record<string, string | undefined>> = {
+  url: '`datasync --help` shows how URLs are written',
+  path: 'is the path right? `datasync put` makes a store',
+  cluster: 'redis:// is for a server on its own, redis+cluster:// for a cluster',
+  'options.db': 'the number behind the last / of the URL is the database',
+  ttlMs: '--ttl is the time to live',
+  ifAbsent: 'give --if-absent or --if-version',
 }
 
 /** Tells on stderr what a command failed with: one line, a hint, and with `verbose` all that is known. */
@@ -58,7 +67,12 @@ function labelOf(error: unknown): string {
 
 function hintOf(error: unknown): string | undefined {
   if (error instanceof UsageError) return error.hint
-  return isSyncError(error) ? HINTS[error.code] : undefined
+  if (!isSyncError(error)) return undefined
+  if (!(error instanceof InvalidOptionError)) return HINTS[error.code]
+  const { option } = error
+  return Object.hasOwn(OPTION_HINTS, option)
+    ? OPTION_HINTS[option]
+    : "--set takes the options of the store's adapter; docs/adapters has them"
 }
 
 /** The reason at the bottom. */

@@ -1,4 +1,5 @@
 import { readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { ConnectionOptions } from 'node:tls'
 import type { Finding } from '../api/finding.ts'
 import type { Io, Transport } from '../api/transport.ts'
@@ -152,11 +153,15 @@ function pathOf(url: string): string {
 
 /** Whoever only looks must not leave an empty store behind at a mistyped path. */
 async function requireStore(path: string): Promise<void> {
-  const found = await stat(path).catch(() => undefined)
-  if (found !== undefined) return // the adapter says more
-  throw new UsageError(`there is no store at ${path}`, {
-    hint: 'is the path right? A put makes a store',
-  })
+  const hint = 'is the path right? A put makes a store'
+  try {
+    await stat(join(path, 'data.mdb'))
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    if (code === 'ENOENT') throw new UsageError(`there is no store at ${path}`, { hint })
+    if (code === 'ENOTDIR') throw new UsageError(`${path} is not a folder`, { hint })
+    // Of other trouble the adapter says more.
+  }
 }
 
 async function redisOptions({ url, settings, tls }: Location): Promise<{ url: string }> {

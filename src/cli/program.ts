@@ -19,6 +19,12 @@ const DESCRIPTION = `Watch, read, write and copy the data of rx-datasync stores.
 
 /** Runs a command line, without node and script; resolves with the exit code once everything is closed. */
 export async function run(argv: readonly string[], surroundings: Surroundings): Promise<ExitCode> {
+  const written = watchWriting(surroundings)
+  const code = await runProgram(argv, surroundings)
+  return (await written()) || code !== EXIT.ok ? code : EXIT.failed
+}
+
+async function runProgram(argv: readonly string[], surroundings: Surroundings): Promise<ExitCode> {
   const program = createProgram(surroundings)
   const commands = new Commands(program, surroundings)
   commands.add(watch)
@@ -36,6 +42,26 @@ export async function run(argv: readonly string[], surroundings: Surroundings): 
     if (!(error instanceof CommanderError)) throw error
     const shown = error.code === 'commander.helpDisplayed' || error.code === 'commander.version'
     return shown ? EXIT.ok : EXIT.usage
+  }
+}
+
+/**
+ * Tells when stdout cannot be written; a reader that went away (`| head`) is no failure. What is returned resolves when
+ * everything is written: true unless that failed.
+ */
+function watchWriting({ stdout, stderr }: Surroundings): () => Promise<boolean> {
+  let failed = false
+  stdout.on('error', ({ code = 'UNEXPECTED', message }: NodeJS.ErrnoException) => {
+    if (code === 'EPIPE' || failed) return
+    failed = true
+    stderr.write(`error[${code}]: writing failed: ${message}\n`)
+  })
+  stderr.on('error', () => {}) // there is nobody left to tell
+  return async () => {
+    await new Promise<void>((resolve) => {
+      stdout.write('', () => resolve())
+    })
+    return !failed
   }
 }
 

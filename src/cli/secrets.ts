@@ -19,7 +19,8 @@ export class Secrets {
 
   /** The text without secrets; URLs lose user and password. */
   mask(text: string): string {
-    let masked = text.replace(/\b[\w+]+:\/\/[^\s"']*@/gu, (url) =>
+    // How a URL is written has no secret in it.
+    let masked = text.replace(/\b[\w+]+:\/\/(?!\[user:password@\])[^\s"']*@/gu, (url) =>
       maskUrl(url.replace(/\/\/.*@/su, '//***@')),
     )
     for (const secret of this.#known) masked = masked.replaceAll(secret, SHOWN)

@@ -1,6 +1,7 @@
 import { buffer } from 'node:stream/consumers'
 import type { Readable } from 'node:stream'
 import { systemClock } from '../api/clock.ts'
+import type { Timer } from '../api/clock.ts'
 import { describeError, TimeoutError } from '../api/errors.ts'
 import { silentLogger } from '../api/logger.ts'
 import type { Logger } from '../api/logger.ts'
@@ -135,23 +136,30 @@ export class Session {
   }
 
   /**
-   * Waits for work that `--timeout` and an ending from outside cut short; it may go on unseen.
+   * Waits for work that `--timeout` and an ending from outside cut short; it may go on unseen. While `progress` gives
+   * another number after that time, it goes on.
    * @throws TimeoutError (`SYNC_TIMEOUT`), EndedError
    */
   async during<T>(
     what: string,
     work: Promise<T>,
     timeoutMs: number = this.timeoutMs(),
+    progress: () => number = () => 0,
   ): Promise<T> {
     let settle = (): void => {}
     const cut = new Promise<never>((_, reject) => {
       const onEnd = (): void => reject(this.signal.reason as Error)
-      const timer =
-        timeoutMs === 0
-          ? undefined
-          : systemClock.after(timeoutMs, () => reject(new TimeoutError(what, timeoutMs)), {
-              keepAlive: true,
-            })
+      let timer: Timer | undefined
+      let before = 0
+      const arm = (): void => {
+        timer = systemClock.after(timeoutMs, () => {
+          const now = progress()
+          if (now === before) reject(new TimeoutError(what, timeoutMs))
+          else arm()
+          before = now
+        })
+      }
+      if (timeoutMs > 0) arm()
       if (this.signal.aborted) onEnd()
       else this.signal.addEventListener('abort', onEnd, { once: true })
       settle = () => {

@@ -42,10 +42,13 @@ export class StatusLine {
 
   #look(): void {
     const { transports, registrations } = this.#agent.health()
+    const begun = registrations.some(({ state }) => state !== 'waiting' && state !== 'closed')
     for (const transport of transports) {
       const refused = registrations.find(({ state }) => state === 'backing-off')?.lastError
       const text =
         refused === undefined ? linkText(transport) : `repeating: ${describeError(refused)}`
+      // An agent that closes because it could not open has no stream that is down.
+      if (transport.state === 'live' && !begun) continue
       if (text !== this.#told) {
         this.#told = text
         this.#notes.line(`${transport.name}: ${printable(text)}`)

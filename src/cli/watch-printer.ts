@@ -62,7 +62,7 @@ export class WatchPrinter {
   #line(event: ChangeEvent): boolean {
     const { output } = this.#session
     const { dim, green, red } = output.colors
-    const time = dim(new Date().toISOString().slice(11, 23))
+    const time = dim(timeOfDay(new Date()))
     const kind = event.changeType === 'put' ? green('put   ') : red('delete')
     const was =
       event.prev === undefined || !this.#values
@@ -113,4 +113,9 @@ function measured(pairs: Iterable<KeyVal>): { count: number; widest: number } {
     widest = Math.max(widest, printable(key).length)
   }
   return { count, widest }
+}
+
+/** Local, as 12:34:56.789. */
+function timeOfDay(at: Date): string {
+  return `${at.toTimeString().slice(0, 8)}.${String(at.getMilliseconds()).padStart(3, '0')}`
 }

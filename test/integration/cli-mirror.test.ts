@@ -16,10 +16,11 @@ describeWithRedis('datasync mirror', () => {
     await target.cli('MSET', '/a/2', 'old', '/a/3', 'gone', '/b/9', 'not mine', '/a', 'outside')
 
     const shown = await runCli(['mirror', `lmdb:${path}`, target.url, '/a/', '--dry-run'])
-    expect(shown.records.slice(0, 3)).toEqual([
+    expect(shown.records).toEqual([
       { event: 'would-put', key: '/a/1', bytes: 3 },
       { event: 'would-put', key: '/a/2', bytes: 3 },
       { event: 'would-delete', key: '/a/3' },
+      { event: 'dry-run', compared: 3, unchanged: 0, put: 2, deleted: 1 },
     ])
     expect(await target.cli('GET', '/a/3')).toBe('gone')
 
@@ -81,6 +82,26 @@ describeWithRedis('datasync mirror', () => {
     await target.cli('DEL', '/m/a')
     await equal(source, target)
     expect(await mirror.kill('SIGTERM')).toMatchObject({ code: 0 })
+  })
+
+  it('ends equal, whatever is killed while both sides are written', async () => {
+    const [source, target] = await Promise.all([
+      startRedis({ persistent: true }),
+      startRedis({ persistent: true }),
+    ])
+    const mirror = startCli(['mirror', source.url, target.url, '/m/'])
+    await resynced(mirror, 1)
+    for (let round = 0; round < 6; round++) {
+      const [victim, other] = round % 2 === 0 ? [source, target] : [target, source]
+      const restarted = victim.restart({ keepData: round % 3 !== 0 })
+      for (let i = 0; i < 10; i++) await other.cli('SET', `/m/${round}.${i}`, `during ${round}`)
+      await restarted
+      await source.cli('MSET', '/m/a', String(round), `/m/${round}`, 'new')
+      await source.cli('DEL', `/m/${round - 1}`)
+      if (round % 2 === 1) await equal(source, target)
+    }
+    await equal(source, target)
+    await mirror.kill('SIGINT')
   })
 
   it('keeps up with many changes, and moves keys to another prefix', async () => {

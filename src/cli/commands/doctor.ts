@@ -29,20 +29,27 @@ export const doctor: CommandSpec<DoctorOptions> = {
     ['doctor redis://app:secret@db:6379 /config/', 'may this user use keys under /config/?'],
     ['doctor lmdb:./store --json', 'findings as JSON, for another program'],
   ],
-  notes: `Nothing is changed. Exit code 0: no errors; 1: an error, or with --strict a warning; 5: unreachable,
-access refused, in use, or notifications off and not to be switched on.`,
+  notes: `Nothing is changed. Exit code 0: no errors; 1: an error, or with --strict a warning; 2: there is no store,
+or the URL is for another kind of server; 5: unreachable, access refused, in use, or notifications off and not
+to be switched on; 6: --timeout is over (default: 30s).`,
   async run(session, [url = '', ...prefixes], { strict = false }) {
     const { output } = session
     const findings: Finding[] = []
+    const over = new AbortController()
+    const io = { ...session.io, signal: AbortSignal.any([session.signal, over.signal]) }
     const collect = async (): Promise<void> => {
       const location = session.locate(url)
-      for await (const finding of diagnose(location, prefixes as string[], session.io)) {
+      for await (const finding of diagnose(location, prefixes as string[], io)) {
         findings.push(finding)
         if (output.json) output.record(finding)
         else show(output, finding)
       }
     }
-    await session.during('the examination', collect(), session.timeoutMs(DEFAULT_TIMEOUT_MS))
+    try {
+      await session.during('the examination', collect(), session.timeoutMs(DEFAULT_TIMEOUT_MS))
+    } finally {
+      over.abort()
+    }
     if (!output.json) summarize(output, findings)
     return verdict(findings, strict)
   },

@@ -68,6 +68,8 @@ export const watch: CommandSpec<WatchCommandOptions> = {
     await session.during(
       'waiting for the first RESYNC',
       Promise.race([first, started.then(() => first)]),
+      session.timeoutMs(),
+      () => agent.listing,
     )
     await session.during('watch', Promise.all([started, session.ended()]), 0)
   },

@@ -36,6 +36,13 @@ export class MirrorReport {
       )
   }
 
+  /** What a dry run has found. */
+  wouldTake(counts: MirrorCounts): void {
+    const { output } = this.#session
+    if (output.json) output.record({ event: 'dry-run', ...counts })
+    else output.line(`it would take ${sentence(counts)}; ${equals(counts)}`)
+  }
+
   /** The target is equal to the source. */
   resynced(reason: ResyncReason, counts: MirrorCounts, ms: number): void {
     const { output, notes } = this.#session
@@ -45,7 +52,7 @@ export class MirrorReport {
     else {
       const { bold } = output.colors
       output.line(
-        `${bold('in step')} (${reason}): ${sentence(counts)}, ${counts.unchanged.toLocaleString('en')} were equal; ${ms} ms`,
+        `${bold('in step')} (${reason}): ${sentence(counts)}; ${equals(counts)}; ${ms} ms`,
       )
     }
   }
@@ -83,4 +90,8 @@ export class MirrorReport {
 
 function sentence({ put, deleted }: { put: number; deleted: number }): string {
   return `${put.toLocaleString('en')} put, ${deleted.toLocaleString('en')} deleted`
+}
+
+function equals({ unchanged }: MirrorCounts): string {
+  return `${unchanged.toLocaleString('en')} were equal`
 }

@@ -54,7 +54,7 @@ export class MirrorRun {
     this.#assertApart(sourceUrl, targetUrl)
     const target = await this.#openTarget(targetUrl)
     const mirror: Mirror = this.#mirror(target, (error) => source.reportError(NAME, error))
-    session.onClose(async () => this.#report.end())
+    if (!this.#dryRun) session.onClose(async () => this.#report.end())
     // After the source is closed, before the target is: what was taken is written.
     session.onClose(() => mirror.finish())
     const source = await session.agent(sourceUrl, { watch: true }, 'source')
@@ -75,6 +75,7 @@ export class MirrorRun {
       'waiting for the source',
       Promise.race([begun, started.then(() => begun)]),
       session.timeoutMs(this.#once ? ONCE_TIMEOUT_MS : 0),
+      () => source.listing,
     )
     if (this.#once) {
       await session.during(NAME, done, 0)
@@ -87,12 +88,17 @@ export class MirrorRun {
   }
 
   get #once(): boolean {
-    return this.#options.once === true || this.#options.dryRun === true
+    return this.#options.once === true || this.#dryRun
+  }
+
+  get #dryRun(): boolean {
+    return this.#options.dryRun === true
   }
 
   #openTarget(url: string): Promise<MirrorTarget> {
-    const { dryRun = false, watchTarget } = this.#options
-    if (this.#once || !watchTarget) return openTarget(this.#session, url, !dryRun)
+    if (this.#once || !this.#options.watchTarget) {
+      return openTarget(this.#session, url, !this.#dryRun)
+    }
     const prefixes = this.#prefixes.map((prefix) => this.#keys.toTarget(prefix))
     return openWatchedTarget(this.#session, url, prefixes, {
       changed: (event) => this.#guard?.changed(event),
@@ -101,14 +107,13 @@ export class MirrorRun {
   }
 
   #mirror({ agent, ready }: MirrorTarget, lost: (error: unknown) => void): Mirror {
-    const dryRun = this.#options.dryRun === true
     return new Mirror({
       target: agent,
       ready,
       prefixes: this.#prefixes,
       keys: this.#keys,
       writing: (write) => this.#guard?.writing(write),
-      dryRun: dryRun ? (write) => this.#report.wouldWrite(write) : undefined,
+      dryRun: this.#dryRun ? (write) => this.#report.wouldWrite(write) : undefined,
       lost,
     })
   }
@@ -129,7 +134,9 @@ export class MirrorRun {
         const startedAt = performance.now()
         try {
           const counts = await mirror.resync(event)
-          this.#report.resynced(event.reason, counts, Math.round(performance.now() - startedAt))
+          const ms = Math.round(performance.now() - startedAt)
+          if (this.#dryRun) this.#report.wouldTake(counts)
+          else this.#report.resynced(event.reason, counts, ms)
           resolve()
         } catch (error) {
           if (this.#once) reject(error as Error)
