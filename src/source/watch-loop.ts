@@ -286,15 +286,18 @@ export class WatchLoop {
   }
 
   #apply(batch: Extract<Batch, { kind: 'changes' }>): void {
-    const changes: SourceChange[] = []
+    // Most batches are small, and a list that grows takes many times what it needs.
+    const changes = new Array<SourceChange>(batch.changes.length)
+    let count = 0
     const reconciling = this.#state.name === 'live' && this.#state.reconciling
     for (const change of batch.changes) {
       const key = change.type === 'put' ? change.pair.key : change.key
       if (!this.#cover.covers(key)) continue
       if (reconciling) this.#named.add(key)
       const effective = this.#effective(change, key)
-      if (effective !== undefined) changes.push(effective)
+      if (effective !== undefined) changes[count++] = effective
     }
+    changes.length = count
     this.#handOver(changes, batch.position, batch.receipt)
   }
 
