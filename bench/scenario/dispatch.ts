@@ -6,6 +6,7 @@ import {
   agentKey,
   agentPrefix,
   Counter,
+  makeEncodedMessages,
   makeMessages,
   perSecond,
   writeInWindows,
@@ -18,6 +19,7 @@ const NAIVE_EVENTS = 1_000
 
 const keys = Array.from({ length: KEYS }, (_, i) => agentKey(i))
 const messages = makeMessages(64)
+const encoded = makeEncodedMessages(64)
 
 /** What both sides' receivers do with an event: look at the key and whether there was a value before. */
 class Receiver extends Counter {
@@ -49,6 +51,14 @@ export const scenario: Scenario = {
       goal: { atLeast: 0.5 },
     },
     {
+      id: 'B1a',
+      work: 'the same, values encoded once and written again and again',
+      ours: 'ours, encoded',
+      beside: 'Subject, encoded',
+      metric: 'perSecond',
+      unit: 'events/s',
+    },
+    {
       id: 'B2',
       work: 'put → event, 10 000 registrations on distinct prefixes',
       ours: 'ours, 10 000 registrations',
@@ -70,6 +80,8 @@ export const scenario: Scenario = {
   sides: {
     'ours, 1 registration': () => ours(['/agents/']),
     'Subject, filter and map': () => bare(['/agents/'], EVENTS),
+    'ours, encoded': () => ours(['/agents/'], encoded),
+    'Subject, encoded': () => bare(['/agents/'], EVENTS, encoded),
     'ours, 10 000 registrations': () =>
       ours(Array.from({ length: KEYS }, (_, i) => agentPrefix(i))),
     'Subject, a filter for each of 10 000': () =>
@@ -80,14 +92,14 @@ export const scenario: Scenario = {
   },
 }
 
-async function ours(prefixes: readonly string[]): Promise<Side> {
+async function ours(prefixes: readonly string[], values = messages): Promise<Side> {
   const agent = new Agent({ transport: memory() })
   const receiver = new Receiver()
   const change = (event: ChangeEvent): void => receiver.receive(event)
   for (const prefix of prefixes) agent.watch(`watch ${prefix}`, prefix).handle({ change })
   await agent.start()
   return {
-    sample: () => run(receiver, EVENTS, (key, message) => agent.put(key, message)),
+    sample: () => run(receiver, EVENTS, values, (key, message) => agent.put(key, message)),
     close: () => agent.close(),
   }
 }
@@ -115,7 +127,7 @@ class BareStore {
   }
 }
 
-async function bare(prefixes: readonly string[], events: number): Promise<Side> {
+async function bare(prefixes: readonly string[], events: number, values = messages): Promise<Side> {
   const store = new BareStore()
   const receiver = new Receiver()
   for (const prefix of prefixes) {
@@ -127,7 +139,7 @@ async function bare(prefixes: readonly string[], events: number): Promise<Side> 
       .subscribe((event) => receiver.receive(event))
   }
   return {
-    sample: () => run(receiver, events, (key, message) => store.put(key, message)),
+    sample: () => run(receiver, events, values, (key, message) => store.put(key, message)),
     close: async () => store.changes$.complete(),
   }
 }
@@ -135,12 +147,13 @@ async function bare(prefixes: readonly string[], events: number): Promise<Side> 
 async function run(
   receiver: Receiver,
   events: number,
+  values: readonly Message[],
   put: (key: string, message: Message) => Promise<unknown>,
 ): Promise<{ perSecond: number }> {
   const target = receiver.seen + events
   const startedAt = performance.now()
   await writeInWindows(events, (i) =>
-    put(keys[i % KEYS] as string, messages[i % messages.length] as Message),
+    put(keys[i % KEYS] as string, values[i % values.length] as Message),
   )
   await receiver.reaches(target)
   return { perSecond: perSecond(events, startedAt) }
