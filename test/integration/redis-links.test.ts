@@ -152,6 +152,21 @@ describeWithRedis('redis: links', () => {
       await waitFor(async () => (await count()) === 0)
     })
 
+    it('a stream that goes while the connections are made takes nothing from another', async () => {
+      const p = uniquePrefix()
+      for (let i = 0; i < 30; i++) {
+        const transport = await opened({ url: server.url, notifications })
+        const short = probeStream(transport, [`${p}other/`])
+        const long = probeStream(transport, [p])
+        for (let turn = 0; turn < i; turn++) await new Promise((resolve) => setImmediate(resolve))
+        await short.stop()
+        await long.untilListed()
+        await writer.set(`${p}x`, String(i))
+        await long.until((state) => state.get(`${p}x`) === String(i))
+        await transport.close()
+      }
+    })
+
     it('an abort at any moment of the start leaves nothing', async () => {
       const transport = await opened({ url: server.url, notifications, name: uniquePrefix() })
       const leaks = await leakCheck()

@@ -102,7 +102,6 @@ export class NotificationHub {
       else others.add(member)
     }
     try {
-      await abortable(this.#started, signal)
       await abortable(this.#cover(), signal)
     } catch (error) {
       if (signal.aborted) throw error
@@ -189,6 +188,10 @@ export class NotificationHub {
   async #open(endpoint: Endpoint): Promise<Connection> {
     const { dial, settings } = this.#options
     const connection = await dial(endpoint, settings.livenessMs, this.#closing.signal)
+    if (this.#ended !== undefined) {
+      connection.destroy()
+      throw this.#ended
+    }
     this.#connections.add(connection)
     connection.onLost((error) => {
       if (this.#connections.delete(connection)) this.#end(error)
@@ -215,6 +218,7 @@ export class NotificationHub {
   /** One at a time; each sees all prefixes that are wanted when its turn comes. */
   #cover(): Promise<void> {
     const turn = this.#covering.then(async () => {
+      await this.#started
       if (this.#ended !== undefined) throw this.#ended
       const wanted = reducePrefixes([...this.#joined].flatMap((member) => member.prefixes))
       if (wanted.length === 0 || sameTexts(wanted, this.#covered)) return
