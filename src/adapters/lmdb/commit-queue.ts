@@ -56,6 +56,8 @@ const EXPIRY_RETRY_MS = 1_000
 export class CommitQueue {
   readonly #options: CommitQueueOptions
   readonly #deadline: Deadline
+  /** When the first of the present commits is out of time. */
+  #soonest = Infinity
   #waiting: Job[] = []
   #running: readonly Job[] = []
   #idle: Promise<void> | undefined
@@ -104,17 +106,21 @@ export class CommitQueue {
         reject(this.#lost)
         return
       }
+      const overAt = this.#options.clock.now() + timeoutMs
       this.#waiting.push({
         ops,
         bytes: bytesOf(ops),
         applied,
         timeoutMs,
-        overAt: this.#options.clock.now() + timeoutMs,
+        overAt,
         resolve,
         reject,
         settled: false,
       })
-      if (timeoutMs < this.#deadline.restMs) this.#deadline.set(timeoutMs)
+      if (overAt < this.#soonest) {
+        this.#soonest = overAt
+        this.#deadline.set(timeoutMs)
+      }
       void this.#wake()
     })
   }
@@ -144,6 +150,7 @@ export class CommitQueue {
       this.#running = []
     }
     this.#deadline.clear()
+    this.#soonest = Infinity
     // In the turn of the last look, lest a commit that comes next found us busy.
     this.#idle = undefined
   }
@@ -245,18 +252,18 @@ export class CommitQueue {
   /** Tells the callers whose time is over; what is being written goes on. */
   #giveUp(): void {
     const now = this.#options.clock.now()
-    let next = Infinity
+    this.#soonest = Infinity
     const look = (job: Job, outcome: 'not-applied' | 'unknown'): void => {
       if (job.settled) return
       if (job.overAt > now) {
-        next = Math.min(next, job.overAt)
+        this.#soonest = Math.min(this.#soonest, job.overAt)
         return
       }
       finish(job, () => job.reject(new TimeoutError('the write', job.timeoutMs, { outcome })))
     }
     for (const job of this.#running) look(job, 'unknown')
     for (const job of this.#waiting) look(job, 'not-applied')
-    if (next < Infinity) this.#deadline.set(next - now)
+    if (this.#soonest < Infinity) this.#deadline.set(this.#soonest - now)
   }
 
   #isDue(): boolean {

@@ -1,12 +1,5 @@
 import { Buffer } from 'node:buffer'
-import {
-  accessSync,
-  closeSync,
-  constants,
-  fstatSync,
-  openSync,
-  readSync,
-} from 'node:fs'
+import { accessSync, closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import { StoreCorruptError } from '../../api/errors.ts'
 import { dataFileOf, lockFileOf } from './layout.ts'
 

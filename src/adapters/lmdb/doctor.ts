@@ -1,5 +1,5 @@
 import { accessSync, constants, statfsSync, statSync } from 'node:fs'
-import { describeError, isSyncError } from '../../api/errors.ts'
+import { describeError, InvalidOptionError, isSyncError } from '../../api/errors.ts'
 import type { SyncError } from '../../api/errors.ts'
 import type { Finding } from '../../api/finding.ts'
 import type { Io } from '../../api/transport.ts'
@@ -48,8 +48,9 @@ export async function* diagnoseLmdb(options: LmdbOptions, io: Io): AsyncGenerato
   }
 }
 
-/** @throws what the system says when it is not there, or may not be read */
+/** @throws InvalidOptionError for a file, and what the system says when it is not there, or may not be read */
 function folder(path: string): Finding {
+  if (!statSync(path).isDirectory()) throw new InvalidOptionError('path', `${path} is not a folder`)
   accessSync(path, constants.R_OK | constants.X_OK)
   try {
     accessSync(path, constants.W_OK)
@@ -119,12 +120,15 @@ function unusable(error: unknown, settings: LmdbSettings): Finding {
     level: 'error',
     check: 'store',
     detail: message,
-    fix:
-      code === 'SYNC_ACCESS_DENIED'
-        ? `chown or chmod ${settings.path} and what is in it for this user`
-        : 'restore the folder from a backup, or give another path',
+    fix: fixOf(code, settings.path),
     code,
   }
+}
+
+function fixOf(code: SyncError['code'], path: string): string {
+  if (code === 'SYNC_ACCESS_DENIED') return `chown or chmod ${path} and what is in it for this user`
+  if (code === 'SYNC_INVALID_OPTION') return 'give the path of the folder that data.mdb is in'
+  return 'restore the folder from a backup, or give another path'
 }
 
 function isMissing(error: unknown): boolean {

@@ -20,8 +20,10 @@ interface Recorded {
   readonly run: string
   /** The run that wrote the revision before. */
   readonly before: string
-  /** One transaction after the other: its revision, its keys. */
-  readonly log: readonly (readonly [revision: number, ...keys: string[]])[]
+  /** The revision of the first transaction; the others count on. */
+  readonly first: number
+  /** One transaction after the other: its key, or its keys. */
+  readonly log: readonly (string | readonly string[])[]
 }
 
 /** A record that is on disk. */
@@ -72,22 +74,19 @@ export class History {
   static load(store: Store, limit: number, run: string): LoadedHistory {
     const { revision, run: lastRun } = store.state
     const records = [...store.history()].map((bytes) => JSON.parse(bytes.toString()) as Recorded)
-    const places = records.map(({ log }) => ({
-      revision: log.at(-1)?.[0] ?? 0,
-      changes: log.reduce((sum, [, ...keys]) => sum + keys.length, 0),
+    const places = records.map(({ first, log }) => ({
+      revision: first + log.length - 1,
+      changes: log.flat().length,
     }))
     const history = new History(limit, run, lastRun, places)
     const start = { revision, run: lastRun }
     if (limit === 0) return { history, transactions: [], segments: [start] }
     const transactions = readBack(store, records, revision)
     if (transactions.length === 0) return { history, transactions, segments: [start] }
-    const segments = records.flatMap(({ run: writer, before, log }) => {
-      const begin = log[0]?.[0] ?? 0
-      return [
-        { revision: begin - 1, run: before },
-        { revision: begin, run: writer },
-      ]
-    })
+    const segments = records.flatMap(({ run: writer, before, first }) => [
+      { revision: first - 1, run: before },
+      { revision: first, run: writer },
+    ])
     return { history, transactions, segments }
   }
 
@@ -127,13 +126,13 @@ export class History {
   }
 
   #encode(transactions: readonly Transaction[]): Buffer {
-    const log = transactions.map(({ revision, changes }): [number, ...string[]] => [
-      revision,
-      ...changes.map(keyOf),
-    ])
-    return Buffer.from(
-      JSON.stringify({ run: this.#run, before: this.#before, log } satisfies Recorded),
-    )
+    const log = transactions.map(({ changes: [change, ...more] }) => {
+      const key = keyOf(change as RawChange)
+      return more.length === 0 ? key : [key, ...more.map(keyOf)]
+    })
+    const first = transactions[0]?.revision ?? 0
+    const record: Recorded = { run: this.#run, before: this.#before, first, log }
+    return Buffer.from(JSON.stringify(record))
   }
 }
 
@@ -143,7 +142,7 @@ function readBack(store: Store, records: readonly Recorded[], revision: number):
   const seen = new Set<string>()
   let next = revision
   let bytes = 0
-  for (const [at, ...keys] of records.flatMap(({ log }) => log).reverse()) {
+  for (const { at, keys } of transactionsOf(records).reverse()) {
     if (at !== next || bytes > LOAD_BYTES) break
     next--
     const changes: RawChange[] = []
@@ -158,6 +157,12 @@ function readBack(store: Store, records: readonly Recorded[], revision: number):
     transactions.push({ revision: at, changes })
   }
   return transactions.reverse()
+}
+
+function transactionsOf(records: readonly Recorded[]): { at: number; keys: readonly string[] }[] {
+  return records.flatMap(({ first, log }) =>
+    log.map((keys, i) => ({ at: first + i, keys: typeof keys === 'string' ? [keys] : keys })),
+  )
 }
 
 function keyOf(change: RawChange): string {
