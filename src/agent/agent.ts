@@ -38,6 +38,8 @@ export class Agent implements Sync, AsyncDisposable {
   readonly #engine: Engine
   readonly #engines: ReadonlyMap<string, Engine>
   readonly #plugins: PluginHost
+  /** Transports that are not open yet. */
+  readonly #unopened = new Set<string>()
   readonly #closing = new AbortController()
   #phase: 'new' | 'starting' | 'started' | 'closed' = 'new'
   #closed: Promise<void> | undefined
@@ -200,7 +202,7 @@ export class Agent implements Sync, AsyncDisposable {
 
   async #startup(): Promise<RunReport> {
     const going = (): boolean => this.#phase === 'starting'
-    await Promise.all(Array.from(this.#engines.values(), (engine) => engine.open()))
+    await Promise.all(Array.from(this.#engines, ([name, engine]) => this.#open(name, engine)))
     await this.#plugins.run('init', (plugin) => this.#context(plugin), going)
     if (!going()) throw new ClosedError('the agent')
     for (const engine of this.#engines.values()) engine.release()
@@ -208,6 +210,12 @@ export class Agent implements Sync, AsyncDisposable {
     await this.#plugins.run('afterInit', (plugin) => this.#context(plugin), going)
     if (!going()) throw new ClosedError('the agent')
     return report
+  }
+
+  async #open(name: string, engine: Engine): Promise<void> {
+    this.#unopened.add(name)
+    await engine.open()
+    this.#unopened.delete(name)
   }
 
   async #bounded<T>(startup: Promise<T>): Promise<T> {
@@ -236,6 +244,7 @@ export class Agent implements Sync, AsyncDisposable {
   }
 
   #missing(): string {
+    if (this.#unopened.size > 0) return `opening ${[...this.#unopened].join(', ')}`
     if (this.#plugins.current !== undefined) return `waiting for ${this.#plugins.current}`
     const { missing } = this.#orchestrator
     if (missing.length > 0) return `no complete list yet for ${missing.join(', ')}`
