@@ -73,6 +73,8 @@ export class Commands {
       } else code = endedCode(session, spec.endless?.(options) === true)
     }
     const closed = await session.close()
+    // A read of it that is cut short would keep the process.
+    if (session.endedBy !== undefined) this.#surroundings.stdin.destroy()
     release()
     clearInterval(alive)
     return closed || code !== EXIT.ok ? code : EXIT.failed

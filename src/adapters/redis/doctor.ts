@@ -128,18 +128,22 @@ async function* connect(
     return connection
   } catch (error) {
     io.signal.throwIfAborted()
-    yield unreachable(endpoint, error)
+    yield unreachable(endpoint, error, settings)
     return undefined
   }
 }
 
-function unreachable(endpoint: Endpoint, error: unknown): Finding {
+function unreachable(endpoint: Endpoint, error: unknown, { tls }: RedisSettings): Finding {
   const { message, code } = isSyncError(error) ? error : translate('redis', error)
+  const otherUrl =
+    tls === undefined
+      ? 'For TLS the URL begins with rediss://'
+      : 'Does it speak TLS on this port? Without TLS the URL begins with redis://'
   const fixes: Readonly<Record<string, string>> = {
     SYNC_ACCESS_DENIED:
       'check user and password, or for TLS the certificate (--tls-ca names the authority)',
     SYNC_INVALID_OPTION: 'check the database number in the URL',
-    SYNC_UNAVAILABLE: `is a server running at ${endpointName(endpoint)}, and no firewall between? For TLS the URL begins with rediss://`,
+    SYNC_UNAVAILABLE: `is a server running at ${endpointName(endpoint)}, and no firewall between? ${otherUrl}`,
   }
   const fix = fixes[code]
   return {
