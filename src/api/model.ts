@@ -68,6 +68,7 @@ export function model<T>(
 export function prefixOf(prefix: Prefix): string {
   if (typeof prefix === 'string') return prefix
   const own: unknown = (prefix as Partial<Model<unknown>> | null | undefined)?.prefix
-  if (typeof own !== 'string') throw new InvalidKeyError(String(prefix), 'no prefix and no model')
+  if (typeof own !== 'string')
+    throw new InvalidKeyError(typeof prefix, 'it is neither a string nor a model')
   return own
 }

@@ -126,7 +126,10 @@ export class Engine implements Sync, RegistrationHost {
   }
 
   get status(): TransportStatus {
-    return this.#source.status
+    const { status } = this.#source
+    // Without a watch there is no stream that could say so.
+    const live = this.#opened || status.state !== 'live'
+    return live ? status : { ...status, state: 'connecting' }
   }
 
   /** Pairs received so far by lists that are not complete. */

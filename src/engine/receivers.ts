@@ -67,8 +67,8 @@ export class Receivers {
       change: handlers.change !== undefined,
       active: true,
       next: (event) => {
-        const handler = event.kind === 'resync' ? handlers.resync : handlers.change
-        const result = (handler as (event: SyncEvent) => unknown)(event)
+        const result: unknown =
+          event.kind === 'resync' ? handlers.resync?.(event) : handlers.change?.(event)
         if (!isPromiseLike(result)) {
           event.done()
           return

@@ -64,18 +64,21 @@ export class Writer {
 
   async put(key: string, message: Message, options: PutOptions = NONE): Promise<PutResult> {
     const opening = this.#opening()
-    if (opening !== undefined) await opening
     if (options !== NONE) checkOptions<PutOptions>(options, PUT_WAIT_CHECKS)
-    const result = await this.#commit([this.#putOp(key, message, options)], options)
+    // Before any pause: the message is its caller's, who may change it.
+    const op = this.#putOp(key, message, options)
+    if (opening !== undefined) await opening
+    const result = await this.#commit([op], options)
     const version = result.versions[0] ?? ''
     return result.receivers === undefined ? { version } : { version, receivers: result.receivers }
   }
 
   async delete(key: string, options: DelOptions = NONE): Promise<DeleteResult> {
     const opening = this.#opening()
-    if (opening !== undefined) await opening
     checkOptions<DelOptions>(options, DELETE_CHECKS)
-    const result = await this.#commit([this.#deleteOp(key, options)], options)
+    const op = this.#deleteOp(key, options)
+    if (opening !== undefined) await opening
+    const result = await this.#commit([op], options)
     return {
       ...(result.deleted === undefined ? {} : { deleted: result.deleted }),
       ...(result.receivers === undefined ? {} : { receivers: result.receivers }),
@@ -115,7 +118,10 @@ export class Writer {
   }
 
   async #commitAll(ops: readonly Op[], options: WaitOptions): Promise<TransactionResult> {
-    if (ops.length === 0) return { versions: new Map(), deleted: 0 }
+    if (ops.length === 0) {
+      const receivers = options.waitFor === 'applied' ? { receivers: 0 } : {}
+      return { versions: new Map(), deleted: 0, ...receivers }
+    }
     if (ops.length > 1) this.#require('transactions', 'txn')
     const result = await this.#commit(ops, options)
     const versions = new Map<string, string>()

@@ -102,10 +102,13 @@ export class ResyncOrchestrator implements ResyncGate {
 
   /**
    * RESYNCs these registrations, or all, in registration order; resolves with the report. Requests during a run unite
-   * into the next. @throws NotRegisteredError (`SYNC_NOT_REGISTERED`), ClosedError
+   * into the next. @throws NotRegisteredError (`SYNC_NOT_REGISTERED`), InvalidOptionError, ClosedError
    */
   async resync(names?: readonly string[]): Promise<RunReport> {
     if (this.#closed) throw new ClosedError('the agent')
+    if (names !== undefined && !Array.isArray(names)) {
+      throw new InvalidOptionError('names', 'must be an array')
+    }
     const targets = names === undefined ? this.#all() : names.map((name) => this.#target(name))
     for (const target of targets) this.#enlist(target, 'requested')
     const next = this.#enlisted('requested')

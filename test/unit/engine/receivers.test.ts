@@ -39,6 +39,26 @@ describe('receivers', () => {
     expect(rejecter.status.refusals).toBe(1)
   })
 
+  it('handlers that are methods keep their this', async () => {
+    const s = new ScriptedAgent()
+    const handlers = {
+      seen: 0,
+      resync() {
+        this.seen++
+      },
+      change() {
+        this.seen++
+      },
+    }
+    const registration = s.agent.watch('r', '/')
+    registration.handle(handlers)
+    await s.start()
+    s.stream().changes([['put', '/x', '1', 1]])
+    await s.settle()
+    expect(handlers.seen).toBe(2)
+    expect(registration.status.refusals).toBe(0)
+  })
+
   it('an observer object keeps its own this, and may leave methods out', async () => {
     const s = new ScriptedAgent()
     const observer = {
