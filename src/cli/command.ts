@@ -6,7 +6,7 @@ import type { ExitCode } from './exit-codes.ts'
 import { reportFailure } from './failure.ts'
 import { Secrets } from './secrets.ts'
 import { Session } from './session.ts'
-import type { CommonOptions, Surroundings } from './session.ts'
+import type { CommonOptions, Ending, Surroundings } from './session.ts'
 
 /** Only keeps the process from ending while a command runs. */
 const KEEP_ALIVE_MS = 2 ** 30
@@ -70,7 +70,7 @@ export class Commands {
       if (session.endedBy === undefined) {
         reportFailure(error, session.notes, options.verbose === true)
         code = exitCodeOf(error)
-      } else code = endedCode(session, spec.endless?.(options) === true)
+      } else code = endedCode(session.endedBy, spec.endless?.(options) === true)
     }
     const closed = await session.close()
     // A read of it that is cut short would keep the process.
@@ -81,27 +81,40 @@ export class Commands {
   }
 }
 
-function endedCode(session: Session, endless: boolean): ExitCode {
-  if (endless || session.endedBy === 'reader') return EXIT.ok
-  return session.endedBy === 'SIGTERM' ? EXIT.terminated : EXIT.interrupted
+function endedCode(ending: Ending, endless: boolean): ExitCode {
+  switch (ending) {
+    case 'output':
+      return EXIT.failed
+    case 'reader':
+      return EXIT.ok
+    case 'SIGINT':
+      return endless ? EXIT.ok : EXIT.interrupted
+    case 'SIGTERM':
+      return endless ? EXIT.ok : EXIT.terminated
+  }
 }
 
 /** Ctrl-C ends the command in order, a second one at once; so does a reader that goes away (`| head`). */
-function watchEndings(session: Session, { stdout }: Surroundings): () => void {
+function watchEndings(session: Session, { stdout, stderr }: Surroundings): () => void {
   const onSignal = (signal: NodeJS.Signals): void => {
     if (session.endedBy !== undefined) {
       process.exit(signal === 'SIGTERM' ? EXIT.terminated : EXIT.interrupted)
     }
     session.end(signal === 'SIGTERM' ? 'SIGTERM' : 'SIGINT')
   }
-  const onError = (): void => session.end('reader')
   process.on('SIGINT', onSignal)
   process.on('SIGTERM', onSignal)
-  stdout.on('error', onError)
+  // These stay: what was written last may still fail.
+  stdout.on('error', (error: NodeJS.ErrnoException) => {
+    const gone = error.code === 'EPIPE'
+    if (!gone) session.notes.line(`writing failed: ${error.message}`)
+    session.end(gone ? 'reader' : 'output')
+  })
+  // There is nobody left to tell.
+  stderr.on('error', () => session.end('reader'))
   return () => {
     process.off('SIGINT', onSignal)
     process.off('SIGTERM', onSignal)
-    // Not the listener for errors: what was written last may still fail.
   }
 }
 

@@ -104,6 +104,21 @@ describeWithRedis('datasync mirror', () => {
     await mirror.kill('SIGINT')
   })
 
+  it('ends soon by Ctrl-C, also while the target answers nothing', async () => {
+    const [source, target] = await Promise.all([startRedis(), startRedis()])
+    const mirror = startCli(['mirror', source.url, target.url, '/m/', '--no-watch-target'])
+    await resynced(mirror, 1)
+    target.pause()
+    await source.cli('SET', '/m/a', '1')
+    const watch = startCli(['watch', source.url, '/m/'])
+    await watch.record(({ event }) => event === 'resynced')
+    const startedAt = performance.now()
+    expect(await mirror.kill('SIGINT')).toMatchObject({ code: 0 })
+    expect(performance.now() - startedAt).toBeLessThan(9_000)
+    target.resume()
+    await watch.kill('SIGINT')
+  })
+
   it('keeps up with many changes, and moves keys to another prefix', async () => {
     const [source, target] = await Promise.all([startRedis(), startRedis()])
     const path = ['--strip-prefix', '/m/', '--add-prefix', '/copy/']

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { expect, it } from '@jest/globals'
@@ -80,6 +81,15 @@ describeWithRedis('datasync watch', () => {
     )
     expect(first.stdout.split('\n').slice(3)).toEqual(['0', ''])
     expect(first.stderr).not.toContain('error')
+
+    const both = await runShell(
+      `datasync watch ${server.url} /w/ 2>&1 | head -n 1; echo "\${PIPESTATUS[0]}"`,
+    )
+    expect(both.stdout.split('\n').slice(1)).toEqual(['0', ''])
+    if (existsSync('/dev/full')) {
+      const full = await runShell(`datasync ls ${server.url} > /dev/full`)
+      expect(full).toMatchObject({ code: 1, stderr: expect.stringContaining('writing failed') })
+    }
 
     const line = `datasync watch ${server.url} /one | head -n 3; echo "\${PIPESTATUS[0]}"`
     await server.cli('SET', '/one', '1')

@@ -30,13 +30,20 @@ export class Story {
   readonly #models: DemoModels = demoModels()
   #agent: Agent | undefined
   #operator: OperatorProcess | undefined
+  #telling: Promise<void> | undefined
 
   constructor(options: StoryOptions) {
     this.#options = options
   }
 
   /** Tells everything; afterwards the agent is still running. */
-  async tell(): Promise<void> {
+  tell(): Promise<void> {
+    const telling = this.#tell()
+    this.#telling = telling.catch(() => {}) // the caller has it
+    return telling
+  }
+
+  async #tell(): Promise<void> {
     const chapters = [
       () => this.#fill(),
       () => this.#start(),
@@ -62,8 +69,12 @@ export class Story {
     }
   }
 
+  /** Also in the middle of a chapter. */
   async close(): Promise<void> {
     await this.#operator?.close()
+    await this.#agent?.close()
+    // It may have opened another agent meanwhile.
+    await this.#telling
     await this.#agent?.close()
   }
 

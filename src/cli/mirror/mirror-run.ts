@@ -26,6 +26,8 @@ const NAME = 'mirror'
 const VERIFY_MS = 300_000
 /** Until the source has told its state, with `--once`. */
 const ONCE_TIMEOUT_MS = 30_000
+/** At the end, for what is under way; the next start compares everything. */
+const FINISH_MS = 5_000
 /** Between two comparisons that the target's changes ask for. */
 const PAUSE_MS = 1_000
 
@@ -53,10 +55,12 @@ export class MirrorRun {
     const session = this.#session
     this.#assertApart(sourceUrl, targetUrl)
     const target = await this.#openTarget(targetUrl)
-    const mirror: Mirror = this.#mirror(target, (error) => source.reportError(NAME, error))
+    const mirror: Mirror = this.#mirror(target, (error) => {
+      if (!session.signal.aborted) source.reportError(NAME, error)
+    })
     if (!this.#dryRun) session.onClose(async () => this.#report.end())
     // After the source is closed, before the target is: what was taken is written.
-    session.onClose(() => mirror.finish())
+    session.onClose(() => within(FINISH_MS, mirror.finish()))
     const source = await session.agent(sourceUrl, { watch: true }, 'source')
     const compare = comparer(source)
     if (target.watched) {
@@ -139,7 +143,8 @@ export class MirrorRun {
           else this.#report.resynced(event.reason, counts, ms)
           resolve()
         } catch (error) {
-          if (this.#once) reject(error as Error)
+          // A reset voids the event, another one follows.
+          if (this.#once && !event.signal.aborted) reject(error as Error)
           throw error
         }
       }
@@ -199,4 +204,14 @@ function comparer(source: Agent): () => void {
     // A closed source compares nothing any more.
     if (!active) compare().catch(() => {})
   }
+}
+
+/** Resolves with the work, or after that time. */
+async function within(ms: number, work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms)
+  })
+  await Promise.race([work, late])
+  clearTimeout(timer)
 }
