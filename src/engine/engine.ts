@@ -40,7 +40,7 @@ export interface RegistrationHost {
   /** Takes a share in a feed for a prefix; to be given back by `leave`. */
   join(registration: Registration, prefix: string): Feed
   /** One more share in a feed that it has already. */
-  rejoin(registration: Registration, feed: Feed): Feed
+  rejoin(registration: Registration, prefix: string, feed: Feed): Feed
   /** Feeds that go on from a checkpoint, or undefined when it cannot be used. */
   resume(
     registration: Registration,
@@ -241,15 +241,15 @@ export class Engine implements Sync, RegistrationHost {
     return feed
   }
 
-  rejoin(registration: Registration, feed: Feed): Feed {
-    this.#source.share(feed)
+  rejoin(registration: Registration, prefix: string, feed: Feed): Feed {
+    this.#source.share(feed, prefix)
     this.#router(feed).join(registration)
     return feed
   }
 
   joinTwin(registration: Registration, prefix: string, feed: Feed): Feed | undefined {
     const twin = this.#source.twin(feed, prefix)
-    return twin === undefined ? undefined : this.rejoin(registration, twin)
+    return twin === undefined ? undefined : this.rejoin(registration, prefix, twin)
   }
 
   resume(
@@ -274,7 +274,7 @@ export class Engine implements Sync, RegistrationHost {
 
   leave(registration: Registration, prefix: string, feed: Feed): void {
     this.#router(feed).leave(registration, prefix)
-    if (this.#source.leave(feed)) this.#routers.delete(feed)
+    if (this.#source.leave(feed, prefix)) this.#routers.delete(feed)
   }
 
   closed(registration: Registration): void {

@@ -727,7 +727,7 @@ async function settle(task: () => void): Promise<void> {
 function sharesOf(host: RegistrationHost, registration: Registration): FeedShares {
   return {
     join: (prefix) => host.join(registration, prefix),
-    rejoin: (feed) => host.rejoin(registration, feed),
+    rejoin: (prefix, feed) => host.rejoin(registration, prefix, feed),
     joinTwin: (prefix, feed) => host.joinTwin(registration, prefix, feed),
     route: (prefix, feed) => host.route(registration, prefix, feed),
     leave: (prefix, feed) => host.leave(registration, prefix, feed),

@@ -11,7 +11,7 @@ export interface FeedShares {
   /** Takes a share in a feed for a prefix; to be given back by `leave`. */
   join(prefix: string): Feed
   /** One more share in a feed that it has already. */
-  rejoin(feed: Feed): Feed
+  rejoin(prefix: string, feed: Feed): Feed
   /** A share in a shared feed that stands where this one does, or undefined. */
   joinTwin(prefix: string, feed: Feed): Feed | undefined
   /** Changes under the prefix come from now on. */
@@ -112,7 +112,7 @@ export class Routes {
         return parts.map((part) => ({
           ...route,
           prefix: part,
-          feed: this.#shares.rejoin(route.feed),
+          feed: this.#shares.rejoin(part, route.feed),
         }))
       })
     const before = [...this.#active, ...(this.#next ?? [])]

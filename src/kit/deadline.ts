@@ -44,7 +44,8 @@ export class Deadline {
     this.#timer = this.#clock.after(afterMs, () => {
       this.#timer = undefined
       if (this.#at === Infinity) return
-      const rest = this.restMs
+      // By the timer, where the wall clock was put back meanwhile.
+      const rest = Math.min(this.#at - this.#timerAt, this.restMs)
       if (rest > 0) {
         this.#arm(rest)
         return

@@ -30,9 +30,10 @@ export interface Feed {
 
 /** The only implementation of {@link Feed}; users count it. */
 class SharedFeed implements Feed {
+  /** What others may join it for. */
   readonly wanted = new PrefixIndex<true>()
-  readonly prefixes: string[] = []
-  users = 0
+  /** How many users each prefix has. */
+  readonly #asked = new Map<string, number>()
   loop: WatchLoop | undefined
 
   get live(): boolean {
@@ -48,9 +49,27 @@ class SharedFeed implements Feed {
     return this.loop?.position
   }
 
-  want(prefix: string): void {
-    this.wanted.set(prefix, true)
-    this.prefixes.push(prefix)
+  get prefixes(): Iterable<string> {
+    return this.#asked.keys()
+  }
+
+  get used(): boolean {
+    return this.#asked.size > 0
+  }
+
+  ask(prefix: string): void {
+    this.#asked.set(prefix, (this.#asked.get(prefix) ?? 0) + 1)
+  }
+
+  drop(prefix: string): void {
+    const rest = (this.#asked.get(prefix) ?? 0) - 1
+    if (rest > 0) {
+      this.#asked.set(prefix, rest)
+      return
+    }
+    this.#asked.delete(prefix)
+    // Once open, its stream goes on with what it was opened for.
+    if (this.loop === undefined) this.wanted.delete(prefix)
   }
 }
 
@@ -110,8 +129,8 @@ export class Source {
   /** A feed that covers the prefix; to be given back by `leave`. */
   join(prefix: string): Feed {
     for (const feed of this.#feeds) {
-      if (feed.wanted.covers(prefix)) {
-        feed.users++
+      if (feed.loop !== undefined && feed.wanted.covers(prefix)) {
+        feed.ask(prefix)
         return feed
       }
     }
@@ -120,17 +139,16 @@ export class Source {
       this.#feeds.add(this.#gathering)
       if (!this.#held) nextTask(() => this.#openGathered())
     }
-    this.#gathering.want(prefix)
-    this.#gathering.users++
+    this.#gathering.ask(prefix)
+    this.#gathering.wanted.set(prefix, true)
     return this.#gathering
   }
 
   /** A feed of one's own that goes on behind a position (C1). */
   resume(prefixes: readonly string[], position: Position, pairs: readonly RawPair[]): Feed {
     const feed = new SharedFeed()
-    feed.users = prefixes.length
     // It lies behind: others may join when it has caught up.
-    feed.prefixes.push(...prefixes)
+    for (const prefix of prefixes) feed.ask(prefix)
     this.#feeds.add(feed)
     this.#create(feed, { position, pairs })
     if (this.#held) this.#resumed.push(feed)
@@ -147,16 +165,18 @@ export class Source {
     return undefined
   }
 
-  /** One more user of a feed. */
-  share(feed: Feed): void {
-    ;(feed as SharedFeed).users++
+  /** One more user of a feed that covers the prefix. */
+  share(feed: Feed, prefix: string): void {
+    const shared = feed as SharedFeed
+    shared.ask(prefix)
+    if (shared.loop === undefined) shared.wanted.set(prefix, true)
   }
 
   /** True when nobody uses it any more: it is closed then. */
-  leave(feed: Feed): boolean {
+  leave(feed: Feed, prefix: string): boolean {
     const shared = feed as SharedFeed
-    shared.users--
-    if (shared.users > 0) return false
+    shared.drop(prefix)
+    if (shared.used) return false
     this.#feeds.delete(shared)
     if (this.#gathering === shared) this.#gathering = undefined
     shared.loop?.close()
