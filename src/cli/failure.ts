@@ -39,6 +39,7 @@ const OPTION_HINTS: Readonly<Record<string, string | undefined>> = {
   path: 'is the path right? `datasync put` makes a store',
   cluster: 'redis:// is for a server on its own, redis+cluster:// for a cluster',
   'options.db': 'the number behind the last / of the URL is the database',
+  'options.password': 'a password without a user stands behind a colon: //:password@host',
   ttlMs: '--ttl is the time to live',
   ifAbsent: 'give --if-absent or --if-version',
 }

@@ -44,6 +44,7 @@ describe('errors', () => {
     )
     expect(await hint('get', 'redis://h:0', '/a')).toContain('`datasync --help` shows')
     expect(await hint('ls', 'memory:', '--set', 'histroyLimit=1')).toContain('docs/adapters')
+    expect(await hint('get', 'redis://secret@h', '/a')).toContain('//:password@host')
   })
 
   it('tell a folder without a store and a file from a store, and make none', async () => {
