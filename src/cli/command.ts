@@ -83,8 +83,6 @@ export class Commands {
 
 function endedCode(ending: Ending, endless: boolean): ExitCode {
   switch (ending) {
-    case 'output':
-      return EXIT.failed
     case 'reader':
       return EXIT.ok
     case 'SIGINT':
@@ -95,26 +93,21 @@ function endedCode(ending: Ending, endless: boolean): ExitCode {
 }
 
 /** Ctrl-C ends the command in order, a second one at once; so does a reader that goes away (`| head`). */
-function watchEndings(session: Session, { stdout, stderr }: Surroundings): () => void {
+function watchEndings(session: Session, { stdout }: Surroundings): () => void {
   const onSignal = (signal: NodeJS.Signals): void => {
     if (session.endedBy !== undefined) {
       process.exit(signal === 'SIGTERM' ? EXIT.terminated : EXIT.interrupted)
     }
     session.end(signal === 'SIGTERM' ? 'SIGTERM' : 'SIGINT')
   }
+  const onError = (): void => session.end('reader')
   process.on('SIGINT', onSignal)
   process.on('SIGTERM', onSignal)
-  // These stay: what was written last may still fail.
-  stdout.on('error', (error: NodeJS.ErrnoException) => {
-    const gone = error.code === 'EPIPE'
-    if (!gone) session.notes.line(`writing failed: ${error.message}`)
-    session.end(gone ? 'reader' : 'output')
-  })
-  // There is nobody left to tell.
-  stderr.on('error', () => session.end('reader'))
+  stdout.on('error', onError)
   return () => {
     process.off('SIGINT', onSignal)
     process.off('SIGTERM', onSignal)
+    // Not the listener for errors: what was written last may still fail.
   }
 }
 

@@ -37,8 +37,8 @@ export interface CommonOptions {
   readonly tlsKey?: string
 }
 
-/** What ended a command from outside: Ctrl-C, SIGTERM, the reader of its output going away, output that fails. */
-export type Ending = 'SIGINT' | 'SIGTERM' | 'reader' | 'output'
+/** What ended a command from outside: Ctrl-C, SIGTERM, or the reader of its output going away. */
+export type Ending = 'SIGINT' | 'SIGTERM' | 'reader'
 
 /** Thrown out of whatever a command waited for when it is ended from outside. */
 export class EndedError extends Error {
@@ -85,7 +85,7 @@ export class Session {
   end(by: Ending): void {
     if (this.#endedBy !== undefined) return
     this.#endedBy = by
-    if (by === 'reader' || by === 'output') this.output.abandon()
+    if (by === 'reader') this.output.abandon()
     this.#ending.abort(new EndedError('ended from outside'))
   }
 
