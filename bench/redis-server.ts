@@ -1,22 +1,43 @@
+import { Redis } from 'ioredis'
 import { startRedis } from '../test/servers/redis.ts'
+import { tearDown } from '../test/support/teardown.ts'
 import type { Shared } from './scenario.ts'
 
-export type Settings = Readonly<Record<string, string>>
-
-export function urlOf(settings: Settings): string {
-  return settings['url'] as string
-}
-
-/** A redis-server of our own for the sides of one scenario. */
-export async function server(): Promise<Shared> {
-  const started = await startRedis({
-    // A burst must not be cut off on either side: what a cut costs is another question.
+/**
+ * A Redis server of our own. A subscriber that lags may buffer what it likes: with the default limit the server would
+ * drop it, which the bare sides never notice.
+ */
+export async function redisServer(fill?: (client: Redis) => Promise<void>): Promise<Shared> {
+  const server = await startRedis({
     config: { 'client-output-buffer-limit': 'pubsub 0 0 0', 'notify-keyspace-events': 'KA' },
   })
-  const version = /redis_version:(\S+)/.exec(await started.cli('INFO', 'server'))?.[1] ?? '?'
-  return {
-    settings: { url: started.url },
-    versions: [`Redis ${version}`],
-    close: () => started.stop(),
+  const client = new Redis(server.url)
+  try {
+    const version = /redis_version:(\S+)/u.exec(await client.info('server'))?.[1] ?? 'unknown'
+    await fill?.(client)
+    return {
+      settings: { url: server.url, port: String(server.port) },
+      versions: [`Redis ${version}`],
+      close: tearDown,
+    }
+  } finally {
+    client.disconnect()
+  }
+}
+
+/** Sets so many keys, in pipelines. */
+export async function setAll(
+  client: Redis,
+  count: number,
+  entry: (i: number) => readonly [key: string, value: Uint8Array],
+): Promise<void> {
+  const PIPELINE = 5_000
+  for (let start = 0; start < count; start += PIPELINE) {
+    const pipeline = client.pipeline()
+    for (let i = start; i < Math.min(count, start + PIPELINE); i++) {
+      const [key, value] = entry(i)
+      pipeline.set(key, value as Buffer)
+    }
+    await pipeline.exec()
   }
 }

@@ -1,16 +1,9 @@
 import { filter, map, Subject } from 'rxjs'
 import { Agent, memory } from '../../src/index.ts'
 import type { ChangeEvent, Message } from '../../src/index.ts'
+import { putToEvent, Receiver } from '../put-to-event.ts'
 import type { Scenario, Side } from '../scenario.ts'
-import {
-  agentKey,
-  agentPrefix,
-  Counter,
-  makeEncodedMessages,
-  makeMessages,
-  perSecond,
-  writeInWindows,
-} from '../workload.ts'
+import { agentKey, agentPrefix, makeEncodedMessages, makeMessages } from '../workload.ts'
 
 const KEYS = 10_000
 const EVENTS = 200_000
@@ -20,16 +13,6 @@ const NAIVE_EVENTS = 1_000
 const keys = Array.from({ length: KEYS }, (_, i) => agentKey(i))
 const messages = makeMessages(64)
 const encoded = makeEncodedMessages(64)
-
-/** What both sides' receivers do with an event: look at the key and whether there was a value before. */
-class Receiver extends Counter {
-  withPrevious = 0
-
-  receive(event: { readonly key: string; readonly prev?: unknown }): void {
-    if (event.key.length > 0 && event.prev !== undefined) this.withPrevious++
-    this.count()
-  }
-}
 
 /**
  * `put` to event in one process, awaited in windows of 256. Ours: all guarantees, `done` by `handle`. Bare: a Map of the
@@ -99,7 +82,8 @@ async function ours(prefixes: readonly string[], values = messages): Promise<Sid
   for (const prefix of prefixes) agent.watch(`watch ${prefix}`, prefix).handle({ change })
   await agent.start()
   return {
-    sample: () => run(receiver, EVENTS, values, (key, message) => agent.put(key, message)),
+    sample: () =>
+      putToEvent(receiver, EVENTS, keys, values, (key, message) => agent.put(key, message)),
     close: () => agent.close(),
   }
 }
@@ -139,22 +123,8 @@ async function bare(prefixes: readonly string[], events: number, values = messag
       .subscribe((event) => receiver.receive(event))
   }
   return {
-    sample: () => run(receiver, events, values, (key, message) => store.put(key, message)),
+    sample: () =>
+      putToEvent(receiver, events, keys, values, (key, message) => store.put(key, message)),
     close: async () => store.changes$.complete(),
   }
-}
-
-async function run(
-  receiver: Receiver,
-  events: number,
-  values: readonly Message[],
-  put: (key: string, message: Message) => Promise<unknown>,
-): Promise<{ perSecond: number }> {
-  const target = receiver.seen + events
-  const startedAt = performance.now()
-  await writeInWindows(events, (i) =>
-    put(keys[i % KEYS] as string, values[i % values.length] as Message),
-  )
-  await receiver.reaches(target)
-  return { perSecond: perSecond(events, startedAt) }
 }

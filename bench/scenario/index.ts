@@ -1,8 +1,9 @@
 import type { Scenario } from '../scenario.ts'
 import { scenario as dispatch } from './dispatch.ts'
 import { scenario as lmdb } from './lmdb.ts'
-import { scenario as redisChanges } from './redis-changes.ts'
+import { scenario as redisBurst } from './redis-burst.ts'
+import { scenario as redisLatency } from './redis-latency.ts'
 import { scenario as redisList } from './redis-list.ts'
 
 /** In the order of docs/performance.md. */
-export const scenarios: readonly Scenario[] = [dispatch, lmdb, redisList, redisChanges]
+export const scenarios: readonly Scenario[] = [dispatch, lmdb, redisList, redisBurst, redisLatency]

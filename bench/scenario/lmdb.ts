@@ -1,12 +1,12 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { open } from 'lmdb'
+import { Subject } from 'rxjs'
 import { lmdb } from '../../src/adapters/lmdb/index.ts'
 import { Agent, composite, memory } from '../../src/index.ts'
 import type { Message, Transport } from '../../src/index.ts'
+import { putToEvent, Receiver } from '../put-to-event.ts'
 import type { Scenario, Side } from '../scenario.ts'
-import { agentKey, Counter, makeMessages, perSecond, writeInWindows } from '../workload.ts'
+import { tempFolder } from '../temp-folder.ts'
+import { agentKey, makeMessages } from '../workload.ts'
 
 const KEYS = 10_000
 const EVENTS = 50_000
@@ -15,26 +15,27 @@ const keys = Array.from({ length: KEYS }, (_, i) => agentKey(i))
 const messages = makeMessages(64)
 
 /**
- * `put` to event on the embedded store, awaited in windows of 256, answered when it is on the disk. Bare: lmdb-js with
- * the same durability, a Map of the values, and a callback behind every put that was answered. It has no order across
- * writers, revisions, conditions, TTL, RESYNC, acknowledgement or bound.
+ * `put` to event over LMDB, awaited in windows of 256. Both sides answer a put when it is on disk, and tell the receiver
+ * then. Bare: the driver's own batches with the same durability (`overlappingSync: false`), a Map of the values beside
+ * it, a Subject behind it. It has no revisions that survive a restart, no conditions or time to live, nothing to resume
+ * from, no acknowledgement, and nothing keeps a second process from writing the same store.
  */
 export const scenario: Scenario = {
   url: import.meta.url,
-  title: 'LMDB',
+  title: 'LMDB and a composite with it',
   rows: [
     {
       id: 'B4',
       work: 'put → event, durable batches',
       ours: 'ours',
-      beside: 'lmdb-js, same durability',
+      beside: 'lmdb put, Map and Subject',
       metric: 'perSecond',
       unit: 'events/s',
       goal: { atLeast: 0.7 },
     },
     {
       id: 'B16',
-      work: 'composite of memory and LMDB: put → event',
+      work: 'put → event, composite of memory and LMDB, each write to both',
       ours: 'composite',
       beside: 'ours',
       metric: 'perSecond',
@@ -43,66 +44,51 @@ export const scenario: Scenario = {
     },
   ],
   sides: {
-    ours: () => withFolder(async (path) => ours(lmdb({ path }))),
-    composite: () => withFolder(async (path) => ours(composite([memory(), lmdb({ path })]))),
-    'lmdb-js, same durability': () => withFolder(bare),
+    ours: () => ours((path) => lmdb({ path })),
+    composite: () => ours((path) => composite([memory(), lmdb({ path })])),
+    'lmdb put, Map and Subject': bare,
   },
 }
 
-async function withFolder(make: (path: string) => Promise<Side>): Promise<Side> {
-  const folder = await mkdtemp(join(tmpdir(), 'datasync-bench-'))
-  const side = await make(join(folder, 'store'))
+async function ours(transport: (path: string) => Transport): Promise<Side> {
+  const folder = await tempFolder()
+  const agent = new Agent({ transport: transport(folder.path) })
+  const receiver = new Receiver()
+  agent.watch('agents', '/agents/').handle({ change: (event) => receiver.receive(event) })
+  await agent.start()
   return {
-    sample: () => side.sample(),
+    sample: () =>
+      putToEvent(receiver, EVENTS, keys, messages, (key, message) => agent.put(key, message)),
     close: async () => {
-      await side.close()
-      await rm(folder, { recursive: true })
+      await agent.close()
+      await folder.remove()
     },
   }
 }
 
-async function ours(transport: Transport): Promise<Side> {
-  const agent = new Agent({ transport })
-  const counter = new Counter()
-  agent.watch('bench', '/agents/').handle({ change: () => counter.count() })
-  await agent.start()
-  return {
-    sample: () => run(counter, (key, message) => agent.put(key, message)),
-    close: () => agent.close(),
-  }
-}
-
-async function bare(path: string): Promise<Side> {
-  const database = open<Uint8Array, string>({ path, encoding: 'binary', overlappingSync: false })
+async function bare(): Promise<Side> {
+  const folder = await tempFolder()
+  const database = open<Buffer, string>({
+    path: folder.path,
+    encoding: 'binary',
+    overlappingSync: false,
+  })
   const values = new Map<string, Uint8Array>()
-  const counter = new Counter()
-  const receive = (_event: {
-    key: string
-    value: Uint8Array
-    prev: Uint8Array | undefined
-  }): void => counter.count()
+  const changes$ = new Subject<{ key: string; value: Uint8Array; prev: Uint8Array | undefined }>()
+  const receiver = new Receiver()
+  changes$.subscribe((event) => receiver.receive(event))
   const put = async (key: string, message: Message): Promise<void> => {
     const value = message.serializeBinary()
-    await database.put(key, value)
-    const event = { key, value, prev: values.get(key) }
+    await database.put(key, value as Buffer)
+    const prev = values.get(key)
     values.set(key, value)
-    receive(event)
+    changes$.next({ key, value, prev })
   }
   return {
-    sample: () => run(counter, put),
-    close: () => database.close(),
+    sample: () => putToEvent(receiver, EVENTS, keys, messages, put),
+    close: async () => {
+      await database.close()
+      await folder.remove()
+    },
   }
-}
-
-async function run(
-  counter: Counter,
-  put: (key: string, message: Message) => Promise<unknown>,
-): Promise<{ perSecond: number }> {
-  const target = counter.seen + EVENTS
-  const startedAt = performance.now()
-  await writeInWindows(EVENTS, (i) =>
-    put(keys[i % KEYS] as string, messages[i % messages.length] as Message),
-  )
-  await counter.reaches(target)
-  return { perSecond: perSecond(EVENTS, startedAt) }
 }

@@ -1,109 +1,123 @@
 import { Redis } from 'ioredis'
 import { redis } from '../../src/adapters/redis/index.ts'
 import { Agent } from '../../src/index.ts'
-import { server, urlOf } from '../redis-server.ts'
-import type { Measurement, Scenario } from '../scenario.ts'
-import { perSecond } from '../workload.ts'
+import { redisServer, setAll } from '../redis-server.ts'
+import type { Measurement, Scenario, Side } from '../scenario.ts'
+import { makeValues, perSecond } from '../workload.ts'
 
-const LISTED = 1_000_000
-const PAGE = 1_000
+const KEYS = 1_000_000
+const PREFIX = '/config/interfaces/'
+const SCAN_COUNT = '1000'
 
-/** A list of 1 M keys. Bare: SCAN and MGET with one page ahead into a Map; unordered, nothing watched meanwhile. */
+/**
+ * From the first connection to a RESYNC whose every pair was looked at, one process per sample. Bare: the SCAN that is
+ * asked for the next page while MGET reads the last one, values kept in a Map, then walked. Its values are parts of the
+ * chunks that were read, its keys in no order, and what changes while it lists is not noticed; ours has subscribed
+ * before, hands the pairs out in order and each value as the receiver's own copy.
+ */
 export const scenario: Scenario = {
   url: import.meta.url,
-  title: 'Redis: list',
+  title: 'Redis: list of 1 M keys',
   freshProcess: true,
-  prepare: async () => {
-    const shared = await server()
-    await fill(shared.settings['url'] as string)
-    return shared
-  },
-  rows: [
+  rows: (['keyspace', 'tracking'] as const).flatMap((notifications) => [
     {
-      id: 'B5',
-      work: 'list of 1 M keys → RESYNC handled',
-      ours: 'RESYNC',
-      beside: 'SCAN + MGET into a Map',
+      id: notifications === 'keyspace' ? 'B5' : 'B5t',
+      work: `1 M keys → RESYNC handled, ${notifications}`,
+      ours: notifications,
+      beside: 'SCAN and MGET',
       metric: 'perSecond',
       unit: 'keys/s',
       goal: { atLeast: 0.8 },
     },
     {
-      id: 'B5m',
-      work: 'list of 1 M keys: peak memory',
-      ours: 'RESYNC',
-      beside: 'SCAN + MGET into a Map',
+      id: notifications === 'keyspace' ? 'B5m' : 'B5tm',
+      work: `peak memory of the process, ${notifications}`,
+      ours: notifications,
+      beside: 'SCAN and MGET',
       metric: 'peakRssMb',
       unit: 'MB',
       goal: { atMost: 1.5 },
     },
-  ],
+  ]),
   sides: {
-    RESYNC: async (settings) => ({
-      sample: () => listOurs(urlOf(settings)),
-      close: async () => {},
-    }),
-    'SCAN + MGET into a Map': async (settings) => ({
-      sample: () => listBare(urlOf(settings)),
-      close: async () => {},
-    }),
+    keyspace: (settings) => ours(settings, 'keyspace'),
+    tracking: (settings) => ours(settings, 'tracking'),
+    'SCAN and MGET': bare,
+  },
+  prepare: async () => {
+    const values = makeValues(64)
+    return redisServer((client) =>
+      setAll(client, KEYS, (i) => [
+        `${PREFIX}eth${String(i).padStart(7, '0')}`,
+        values[i % 64] as Uint8Array,
+      ]),
+    )
   },
 }
 
-async function fill(url: string): Promise<void> {
-  const client = new Redis(url)
-  const value = 'v'.repeat(98)
-  for (let start = 0; start < LISTED; start += 10_000) {
-    const pairs: string[] = []
-    for (let i = start; i < start + 10_000; i++) {
-      pairs.push(`/list/${String((i * 7_919) % LISTED).padStart(9, '0')}`, value)
-    }
-    await client.mset(pairs)
-  }
-  client.disconnect()
-}
-
-async function listOurs(url: string): Promise<Measurement> {
-  const startedAt = performance.now()
-  const agent = new Agent({ transport: redis({ url }) })
-  let pairs = 0
-  agent.watch('list', '/list/', { doneTimeoutMs: { resync: 0 } }).handle({
-    resync: (event) => {
-      for (const pair of event.values.get('/list/') ?? []) if (pair.key !== '') pairs++
+async function ours(
+  { url }: Readonly<Record<string, string>>,
+  notifications: 'keyspace' | 'tracking',
+): Promise<Side> {
+  const agent = new Agent({ transport: redis({ url: url as string, notifications }) })
+  const looked = new Look()
+  agent.watch('interfaces', PREFIX).handle({
+    resync: ({ values }) => {
+      for (const [, pairs] of values) for (const { key, bytes } of pairs) looked.at(key, bytes)
     },
   })
-  await agent.start()
-  assertCount(pairs, LISTED)
-  const result = { perSecond: perSecond(pairs, startedAt) }
-  await agent.close()
-  return result
-}
-
-async function listBare(url: string): Promise<Measurement> {
-  const startedAt = performance.now()
-  const client = new Redis(url)
-  const values = new Map<string, Buffer>()
-  const scan = (cursor: string): Promise<[string, string[]]> =>
-    client.scan(cursor, 'MATCH', '/list/*', 'COUNT', PAGE)
-  let page: Promise<[string, string[]]> | undefined = scan('0')
-  while (page !== undefined) {
-    const [cursor, keys]: [string, string[]] = await page
-    page = cursor === '0' ? undefined : scan(cursor)
-    if (keys.length === 0) continue
-    const found = await client.mgetBuffer(keys)
-    for (const [i, key] of keys.entries()) {
-      const value = found[i]
-      if (value) values.set(key, value)
-    }
+  return {
+    sample: async () => {
+      const startedAt = performance.now()
+      await agent.start()
+      return looked.all(startedAt)
+    },
+    close: () => agent.close(),
   }
-  let pairs = 0
-  for (const key of values.keys()) if (key !== '') pairs++
-  assertCount(pairs, LISTED)
-  const result = { perSecond: perSecond(pairs, startedAt) }
-  client.disconnect()
-  return result
 }
 
-function assertCount(pairs: number, expected: number): void {
-  if (pairs !== expected) throw new Error(`${pairs} pairs instead of ${expected}`)
+async function bare({ url }: Readonly<Record<string, string>>): Promise<Side> {
+  const client = new Redis(url as string, { lazyConnect: true })
+  const values = new Map<string, Buffer>()
+  return {
+    sample: async () => {
+      const startedAt = performance.now()
+      await client.connect()
+      let reading = Promise.resolve()
+      let cursor = '0'
+      do {
+        const [next, keys] = await client.scan(cursor, 'MATCH', `${PREFIX}*`, 'COUNT', SCAN_COUNT)
+        cursor = next
+        await reading
+        reading = keep(client, keys, values)
+      } while (cursor !== '0')
+      await reading
+      const looked = new Look()
+      for (const [key, value] of values) looked.at(key, value)
+      return looked.all(startedAt)
+    },
+    close: async () => client.disconnect(),
+  }
+}
+
+async function keep(client: Redis, keys: string[], into: Map<string, Buffer>): Promise<void> {
+  if (keys.length === 0) return
+  const values = await client.mgetBuffer(keys)
+  for (const [i, value] of values.entries()) if (value !== null) into.set(keys[i] as string, value)
+}
+
+/** What both sides' receivers do with every pair. */
+class Look {
+  #pairs = 0
+  #bytes = 0
+
+  at(key: string, value: Uint8Array): void {
+    this.#pairs++
+    this.#bytes += key.length + value.length
+  }
+
+  all(startedAt: number): Measurement {
+    if (this.#pairs !== KEYS) throw new Error(`${this.#pairs} pairs instead of ${KEYS}`)
+    return { perSecond: perSecond(KEYS, startedAt), bytes: this.#bytes }
+  }
 }
