@@ -1,6 +1,9 @@
 import { OverflowError } from '../api/errors.ts'
 import type { Ticket } from './ticket.ts'
 
+/** So many may always wait, however short the queue: at such numbers the writers of the oldest have given up. */
+const LEAST_LIMIT = 10_000
+
 /** Writes that wait for the next RESYNC's `done`, because it carries their changes; bounded (C8). */
 export class ResyncTickets {
   readonly #name: string
@@ -9,7 +12,7 @@ export class ResyncTickets {
 
   constructor(name: string, limit: number) {
     this.#name = name
-    this.#limit = limit
+    this.#limit = Math.max(limit, LEAST_LIMIT)
   }
 
   /** Past the limit the oldest are refused (`SYNC_OVERFLOW`). */

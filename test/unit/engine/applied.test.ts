@@ -189,6 +189,22 @@ describe('receipts (case 32)', () => {
     expect(told).toEqual(['routed a', 'a refused: no'])
   })
 
+  it('overflow: the RESYNC answers for more writes than the queue may hold', async () => {
+    const s = new ScriptedAgent()
+    const seen = s.watch('a', '/', { queueLimit: 2 })
+    await s.start()
+    seen.answer((e) => (e.kind === 'change' ? 'hold' : 'ack'))
+    const writes = Array.from({ length: 20 }, receipt)
+    for (const [i, { receipt: own }] of writes.entries()) {
+      s.stream().changes([put(`/${i}`, i + 1)], { receipt: own })
+    }
+    await s.settle()
+    seen.events[1]?.ack()
+    await s.settle()
+    expect(seen.lines().at(-1)).toBe('resync overflow')
+    for (const { told } of writes) expect(told).toEqual(['routed a', 'a done'])
+  })
+
   it('before the startup RESYNC, in a reset, and after a void one: answered by the RESYNC that carries it', async () => {
     const s = new ScriptedAgent()
     const seen = s.watch('a', '/', {}, { answer: () => 'hold' })
@@ -214,20 +230,20 @@ describe('receipts (case 32)', () => {
     expect(second.told).toEqual(['routed a', 'a done'])
   })
 
-  it('as many may wait for a RESYNC as may be queued; older ones are refused', async () => {
+  it('10 000 may wait for a RESYNC, however short the queue; older ones are refused', async () => {
     const s = new ScriptedAgent({ agent: { ackTimeoutMs: 0 } })
     const seen = s.watch('a', '/', { queueLimit: 2 }, { answer: () => 'refuse' })
     await s.start()
-    const receipts = Array.from({ length: 5 }, receipt)
+    const receipts = Array.from({ length: 10_003 }, receipt)
     for (const [i, { receipt: own }] of receipts.entries()) {
       s.stream().changes([put(`/${i}`, i + 1)], { receipt: own })
     }
-    await s.settle()
-    expect(receipts.map(({ told }) => told.length)).toEqual([2, 2, 2, 1, 1])
-    expect(receipts[0]?.told[1]).toMatch(/^a refused: .*full \(2\)$/)
+    while (s.stream().unread > 0) await s.settle()
+    expect(receipts.slice(0, 5).map(({ told }) => told.length)).toEqual([2, 2, 2, 1, 1])
+    expect(receipts[0]?.told[1]).toMatch(/^a refused: .*full \(10000\)$/)
     seen.answer('ack')
     await s.run(1_000)
-    expect(receipts.slice(3).map(({ told }) => told[1])).toEqual(['a done', 'a done'])
+    expect(receipts.slice(3).every(({ told }) => told[1] === 'a done')).toBe(true)
   })
 
   it('a registration that closes drops out: open, queued, in a back-off, and waiting for a RESYNC', async () => {
