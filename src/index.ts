@@ -18,6 +18,7 @@ export { model } from './api/model.ts'
 export type { JsonCodec, Model, Prefix, ValueOf } from './api/model.ts'
 export type { Plugin, PluginContext, Sync } from './api/plugin.ts'
 export type { ResyncEvent, ResyncReason } from './api/resync-event.ts'
+export type { RunReport, TurnOutcome, TurnReport } from './api/run-report.ts'
 export type {
   LastResync,
   RegistrationState,
@@ -68,7 +69,6 @@ export type { Health } from './agent/health.ts'
 export { acknowledge } from './engine/acknowledge.ts'
 export { aggregate } from './engine/aggregate.ts'
 export { diff } from './engine/diff.ts'
-export type { RunReport, TurnOutcome, TurnReport } from './resync/resync-run.ts'
 export { composite } from './adapters/composite/index.ts'
 export type { CompositeOptions } from './adapters/composite/index.ts'
 export { memory } from './adapters/memory/index.ts'

@@ -7,9 +7,11 @@ import {
   InvalidOptionError,
   TimeoutError,
 } from '../api/errors.ts'
+import type { Instrumentation } from '../api/instrumentation.ts'
 import type { Message } from '../api/message.ts'
 import type { Prefix } from '../api/model.ts'
 import type { Plugin, PluginContext, Sync } from '../api/plugin.ts'
+import type { RunReport } from '../api/run-report.ts'
 import type { WatchOptions, WatchRegistration } from '../api/watcher.ts'
 import type {
   DeleteResult,
@@ -22,10 +24,10 @@ import type {
 } from '../api/writer.ts'
 import { Engine } from '../engine/engine.ts'
 import { ResyncOrchestrator } from '../resync/orchestrator.ts'
-import type { RunReport } from '../resync/resync-run.ts'
 import { resolveAgentOptions } from './agent-options.ts'
 import type { AgentOptions, ResolvedAgentOptions } from './agent-options.ts'
 import type { Health } from './health.ts'
+import { guardedInstrumentation } from './guarded-instrumentation.ts'
 import { PluginHost } from './plugin-host.ts'
 
 /**
@@ -41,6 +43,7 @@ export class Agent implements Sync, AsyncDisposable {
   /** Transports that are not open yet. */
   readonly #unopened = new Set<string>()
   readonly #closing = new AbortController()
+  readonly #instrumentation: Instrumentation
   #phase: 'new' | 'starting' | 'started' | 'closed' = 'new'
   #closed: Promise<void> | undefined
   #onSignal: (() => void) | undefined
@@ -50,6 +53,7 @@ export class Agent implements Sync, AsyncDisposable {
     this.#options = resolveAgentOptions(options)
     const { transport, transports, plugins, logger } = this.#options
     this.#plugins = new PluginHost(logger)
+    this.#instrumentation = guardedInstrumentation(this.#options.instrumentation, logger)
     this.#orchestrator = new ResyncOrchestrator(this.#options)
     this.#engine = this.#createEngine(transport)
     const engines = new Map([[transport.name, this.#engine]])
@@ -269,12 +273,12 @@ export class Agent implements Sync, AsyncDisposable {
   }
 
   #createEngine(transport: AgentOptions['transport']): Engine {
-    const { logger, clock, random, instrumentation } = this.#options
+    const { logger, clock, random } = this.#options
     const engine = new Engine({
       transport,
       io: { signal: this.#closing.signal, logger, clock, random },
       gate: this.#orchestrator,
-      instrumentation,
+      instrumentation: this.#instrumentation,
       claim: (name) => this.#orchestrator.claim(name),
       registered: (registration) => this.#orchestrator.add(registration),
     })
@@ -297,6 +301,8 @@ export class Agent implements Sync, AsyncDisposable {
       },
       signal: this.#closing.signal,
       sync: (transport) => this.sync(transport),
+      register: (name) => this.register(name),
+      resync: (names) => this.resync(names),
       reportError: (name, error) => this.reportError(name, error),
       watch: (name, prefixes, options) => this.watch(name, prefixes, options),
       get: (key) => this.get(key),

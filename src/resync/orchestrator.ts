@@ -8,9 +8,9 @@ import {
   NotRegisteredError,
 } from '../api/errors.ts'
 import type { ResyncReason } from '../api/resync-event.ts'
+import type { RunReport, TurnReport } from '../api/run-report.ts'
 import type { ResyncGate, ResyncOutcome, ResyncTarget } from '../engine/resync-gate.ts'
 import { ResyncRun } from './resync-run.ts'
-import type { RunReport, TurnReport } from './resync-run.ts'
 
 export interface OrchestratorOptions {
   readonly clock: Clock

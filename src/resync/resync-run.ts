@@ -1,26 +1,7 @@
 import type { Clock } from '../api/clock.ts'
 import type { ResyncReason } from '../api/resync-event.ts'
+import type { RunReport, TurnOutcome, TurnReport } from '../api/run-report.ts'
 import type { ResyncOutcome, ResyncTarget } from '../engine/resync-gate.ts'
-
-/** How a registration's turn ended. `passed-over`: not ready or not live; its RESYNC comes by itself later. */
-export type TurnOutcome = ResyncOutcome | 'passed-over' | 'resumed'
-
-export interface TurnReport {
-  readonly name: string
-  readonly outcome: TurnOutcome
-  /** How many pairs the RESYNC held; 0 when there was none. */
-  readonly pairs: number
-  readonly durationMs: number
-}
-
-/** What a run did, in registration order. */
-export interface RunReport {
-  readonly reason: ResyncReason
-  /** ms since the epoch */
-  readonly startedAt: number
-  readonly durationMs: number
-  readonly turns: readonly TurnReport[]
-}
 
 export interface RunOptions {
   readonly clock: Clock

@@ -5,7 +5,7 @@ import type { Transport } from '../../api/transport.ts'
 export type { MemoryOptions } from './memory-transport.ts'
 
 /**
- * A store in this process: all capabilities, no I/O. Several agents may share one.
+ * A store in this process: all capabilities, no I/O. Several agents may share one, until the first of them closes it.
  * @throws InvalidOptionError (`SYNC_INVALID_OPTION`)
  */
 export function memory(options?: MemoryOptions): Transport {

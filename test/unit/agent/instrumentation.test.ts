@@ -1,0 +1,56 @@
+import { expect, it } from '@jest/globals'
+import { Agent, memory, raw } from '../../../src/index.ts'
+import type { Instrumentation } from '../../../src/index.ts'
+
+const text = (value: string): ReturnType<typeof raw> => raw(new TextEncoder().encode(value))
+
+it('instrumentation that throws costs nobody an event', async () => {
+  const broken = (): never => {
+    throw new Error('no telemetry today')
+  }
+  const instrumentation: Instrumentation = {
+    handling: broken,
+    overflow: broken,
+    reconnect: broken,
+    changes: broken,
+    write: broken,
+    registered: broken,
+    unregistered: broken,
+    attached: broken,
+    detached: broken,
+  }
+  const logged: string[] = []
+  const log = (_fields: object, message: string): void => void logged.push(message)
+  const logger = { debug: log, info: log, warn: log, error: log }
+  await using agent = new Agent({ transport: memory(), instrumentation, logger })
+  const seen: string[] = []
+  agent.watch('one', '/k/').handle({ change: (event) => void seen.push(event.key) })
+  await agent.start()
+  await agent.put('/k/a', text('1'), { waitFor: 'applied' })
+  await agent.put('/k/b', text('1'), { waitFor: 'applied' })
+  expect(seen).toEqual(['/k/a', '/k/b'])
+  expect(new Set(logged)).toEqual(new Set(['instrumentation failed']))
+})
+
+it('a handling whose end throws, and a receiver that throws within one', async () => {
+  const instrumentation: Instrumentation = {
+    handling: () => ({
+      within: (receiver) => receiver(),
+      end: () => {
+        throw new Error('no telemetry today')
+      },
+    }),
+  }
+  await using agent = new Agent({ transport: memory(), instrumentation })
+  const registration = agent.watch('one', '/k/', { onRefusal: 'continue' })
+  registration.handle({
+    change: () => {
+      throw new Error('refused')
+    },
+  })
+  await agent.start()
+  await expect(agent.put('/k/a', text('1'), { waitFor: 'applied' })).rejects.toMatchObject({
+    code: 'SYNC_REFUSED',
+  })
+  expect(registration.status.refusals).toBe(1)
+})
