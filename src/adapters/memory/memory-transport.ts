@@ -111,17 +111,39 @@ export class MemoryTransport implements Transport {
     { waitFor, timeoutMs }: CommitOptions,
     io: Io,
   ): Promise<CommitResult> {
+    const applied = waitFor === 'applied' ? new Applied() : undefined
+    const result = this.#write(ops, applied, io)
+    if (applied === undefined) return result
+    return { ...result, receivers: await applied.settled(timeoutMs, io.clock) }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    for (const timer of this.#timers.values()) timer.stop()
+    this.#timers.clear()
+    for (const watcher of this.#watchers) {
+      this.#disown(watcher)
+      watcher.batches.fail(new ClosedError(this.name))
+    }
+  }
+
+  // Apart from `commit`: an async function keeps room for all its variables.
+  #write(ops: readonly Op[], applied: Applied | undefined, io: Io): CommitResult {
     this.#assertOpen()
     for (const op of ops) this.#assertCondition(op)
     const revision = this.#revision + 1
+    const [only] = ops
+    if (ops.length === 1 && only?.type === 'put') {
+      const pair = this.#put(only, revision, io)
+      this.#announce(revision, [{ type: 'put', pair }], applied)
+      return { versions: [pair.version], deleted: 0 }
+    }
     const changes: RawChange[] = []
     const versions: (string | undefined)[] = []
     let deleted = 0
     for (const op of ops) {
       if (op.type === 'put') {
-        const pair = new MemoryPair(op.key, op.value, revision, this.#epoch)
-        this.#pairs.set(op.key, pair)
-        this.#expire(op.key, op.ttlMs, io)
+        const pair = this.#put(op, revision, io)
         changes.push({ type: 'put', pair })
         versions.push(pair.version)
         continue
@@ -134,22 +156,15 @@ export class MemoryTransport implements Transport {
         changes.push({ type: 'delete', key, revision })
       }
     }
-    if (changes.length === 0)
-      return { versions, deleted, ...(waitFor === 'applied' ? { receivers: 0 } : {}) }
-    const applied = waitFor === 'applied' ? new Applied() : undefined
-    this.#announce(revision, changes, applied)
-    if (applied === undefined) return { versions, deleted }
-    return { versions, deleted, receivers: await applied.settled(timeoutMs, io.clock) }
+    if (changes.length > 0) this.#announce(revision, changes, applied)
+    return { versions, deleted }
   }
 
-  async close(): Promise<void> {
-    this.#closed = true
-    for (const timer of this.#timers.values()) timer.stop()
-    this.#timers.clear()
-    for (const watcher of this.#watchers) {
-      this.#disown(watcher)
-      watcher.batches.fail(new ClosedError(this.name))
-    }
+  #put({ key, value, ttlMs }: Op & { type: 'put' }, revision: number, io: Io): MemoryPair {
+    const pair = new MemoryPair(key, value, revision, this.#epoch)
+    this.#pairs.set(key, pair)
+    this.#expire(key, ttlMs, io)
+    return pair
   }
 
   /** The list, or what was missed since `from`. */
@@ -272,8 +287,11 @@ class MemoryPair implements RawPair {
 
 /** Mostly all of them: then no copy is made. */
 function coveredOf(changes: readonly RawChange[], cover: PrefixIndex<true>): readonly RawChange[] {
-  const covered = (change: RawChange): boolean => cover.covers(keyOf(change))
-  return changes.every(covered) ? changes : changes.filter(covered)
+  for (const change of changes) {
+    if (cover.covers(keyOf(change))) continue
+    return changes.filter((each) => cover.covers(keyOf(each)))
+  }
+  return changes
 }
 
 function keyOf(change: RawChange): string {
