@@ -183,7 +183,8 @@ export class NodeReads {
     const pairs: RawPair[] = []
     const moved: string[] = []
     let bytes = 0
-    for (const [i, key] of keys.entries()) {
+    for (let i = 0; i < keys.length; i++) {
+      const key = keys[i] as string
       const value = values[i]
       if (value === MOVED) moved.push(key)
       else if (value === null || value === undefined) this.#context.skipped('value')
@@ -201,7 +202,8 @@ export class NodeReads {
     const changes: RawChange[] = []
     const moved: string[] = []
     let bytes = 0
-    for (const [i, key] of keys.entries()) {
+    for (let i = 0; i < keys.length; i++) {
+      const key = keys[i] as string
       const value = values[i]
       if (value === MOVED) moved.push(key)
       else if (value === null || value === undefined)
