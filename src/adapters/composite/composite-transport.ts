@@ -56,6 +56,7 @@ export class CompositeTransport implements Transport {
   readonly #onPartLost: 'keep' | 'drop'
   readonly #write: 'all' | 'first'
   readonly #revisions = new RevisionCounter()
+  readonly #streams = new Set<UnionStream>()
   #closed = false
 
   constructor(transports: readonly Transport[], options: CompositeOptions = {}) {
@@ -87,28 +88,25 @@ export class CompositeTransport implements Transport {
       onPartLost: this.#onPartLost,
       nextRevision: () => this.#revisions.next(),
       io,
+      onEnd: (ended) => this.#streams.delete(ended),
     })
+    if (!io.signal.aborted) this.#streams.add(stream)
     return stream.batches()
   }
 
   async *list(prefix: string, io: Io): AsyncGenerator<readonly RawPair[]> {
-    const union = new Map<string, RawPair>()
-    for (const part of this.#parts.toReversed()) {
-      for (const pair of await this.#listPart(part, prefix, io)) union.set(pair.key, pair)
-    }
-    const pairs = [...union.values()]
+    const found: (readonly RawPair[])[] = []
+    for (const part of this.#parts) found.push(await this.#listPart(part, prefix, io))
+    const pairs = this.#united(found)
     for (let i = 0; i < pairs.length; i += PAGE) yield pairs.slice(i, i + PAGE)
   }
 
   async get(keys: readonly string[], io: Io): Promise<readonly RawPair[]> {
-    const union = new Map<string, RawPair>()
-    const found = await Promise.all(
-      this.#parts.map((part) => this.#reading(() => part.transport.get(keys, io))),
+    return this.#united(
+      await Promise.all(
+        this.#parts.map((part) => this.#reading(() => part.transport.get(keys, io))),
+      ),
     )
-    for (const [index, pairs] of [...found.entries()].toReversed()) {
-      for (const pair of pairs) union.set(pair.key, this.#shown(index, pair))
-    }
-    return [...union.values()]
   }
 
   async commit(ops: readonly Op[], options: CommitOptions, io: Io): Promise<CommitResult> {
@@ -131,14 +129,32 @@ export class CompositeTransport implements Transport {
   }
 
   async #listPart(part: Part, prefix: string, io: Io): Promise<RawPair[]> {
-    const index = this.#parts.indexOf(part)
     return this.#reading(async () => {
       const pairs: RawPair[] = []
-      for await (const page of part.transport.list(prefix, io)) {
-        for (const pair of page) pairs.push(this.#shown(index, pair))
-      }
+      for await (const page of part.transport.list(prefix, io)) pairs.push(...page)
       return pairs
     })
+  }
+
+  /** What is seen of the pairs that every part holds: as its watchers see it, where there are any. */
+  #united(found: readonly (readonly RawPair[])[]): RawPair[] {
+    const union = new Map<string, RawPair>()
+    for (const [index, pairs] of found.entries()) {
+      for (const pair of pairs) {
+        if (union.has(pair.key) && this.#changedBy(pair.key) !== index) continue
+        union.set(pair.key, this.#shown(index, pair))
+      }
+    }
+    return [...union.values()]
+  }
+
+  /** With `latest`: the part that changed the key last, as far as a stream has seen. */
+  #changedBy(key: string): number | undefined {
+    for (const stream of this.#streams) {
+      const part = stream.changedBy(key)
+      if (part !== undefined) return part
+    }
+    return undefined
   }
 
   /** With `drop`, a part that is out of reach counts for nothing. */

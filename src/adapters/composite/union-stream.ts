@@ -14,6 +14,8 @@ export interface UnionStreamOptions {
   readonly onPartLost: 'keep' | 'drop'
   readonly nextRevision: () => number
   readonly io: Io
+  /** Called once, when it ends for whatever reason. */
+  readonly onEnd: (stream: UnionStream) => void
 }
 
 /** One part of a stream: a watch that heals itself. */
@@ -77,6 +79,11 @@ export class UnionStream {
     this.#view = new UnionView(this.#parts, options.conflict, options.nextRevision)
   }
 
+  /** With `latest`: the part that changed the key last, as far as this stream has seen. */
+  changedBy(key: string): number | undefined {
+    return this.#view.changedBy(key)
+  }
+
   /** Begins to watch; ends with the signal, or when its reader returns. */
   batches(): AsyncIterable<Batch> {
     if (!this.#batches.ended) for (const { loop } of this.#parts) loop.start()
@@ -84,6 +91,7 @@ export class UnionStream {
   }
 
   #end(): void {
+    this.#options.onEnd(this)
     for (const { loop } of this.#parts) loop.close()
     for (const batch of this.#batches.drain()) {
       if (batch.kind === 'changes') batch.receipt?.routed([])

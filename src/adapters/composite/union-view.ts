@@ -65,6 +65,11 @@ export class UnionView {
     return [...this.#pairs.values()]
   }
 
+  /** With `latest`: the part that changed the key last; undefined where that was not observed. */
+  changedBy(key: string): number | undefined {
+    return this.#changedBy.get(key)
+  }
+
   /** Keys of one part have changed. */
   changed(part: number, keys: Iterable<string>): RawChange[] {
     const changes: RawChange[] = []
