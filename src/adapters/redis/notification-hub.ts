@@ -1,28 +1,22 @@
 import { setMaxListeners } from 'node:events'
-import type { Timer } from '../../api/clock.ts'
-import { ClosedError, TransportUnavailableError } from '../../api/errors.ts'
+import { ClosedError } from '../../api/errors.ts'
 import type { SyncError } from '../../api/errors.ts'
-import { backoffMs } from '../../kit/backoff.ts'
 import { PrefixIndex } from '../../kit/prefix-index.ts'
 import { abortable } from './abortable.ts'
-import { reached, readClusterView } from './cluster-view.ts'
+import { reached } from './cluster-view.ts'
 import type { Ambient, Connection } from './connection.ts'
 import type { Dial } from './dial.ts'
 import { translate } from './errors.ts'
 import { reducePrefixes } from './glob.ts'
 import { decodeKey } from './key-names.ts'
 import type { FindNode } from './key-reader.ts'
+import { LinkProbe } from './link-probe.ts'
 import { NodeSession } from './node-session.ts'
 import type { RedisSettings } from './options.ts'
-import { pause } from './pause.ts'
 import { endpointName } from './redis-url.ts'
 import type { Endpoint } from './redis-url.ts'
-import { SlotMap } from './slot-map.ts'
-
-/** Between looks at a cluster whose nodes do not agree yet. */
-const UNSETTLED_BACKOFF = { baseMs: 50, capMs: 2_000 } as const
-/** So many looks take about half a minute. */
-const MAX_LOOKS = 25
+import { SlotAgreement } from './slot-agreement.ts'
+import type { SlotMap } from './slot-map.ts'
 
 /** A stream, as the hub sees it. Its methods must not throw. */
 export interface HubMember {
@@ -62,13 +56,10 @@ export class NotificationHub {
   readonly #closing: AbortController = new AbortController()
   readonly #started: Promise<void>
   #sessions: ReadonlyMap<string, NodeSession> = new Map()
-  #slots: SlotMap | undefined
+  #agreement: SlotAgreement | undefined
   #covering: Promise<void> = Promise.resolve()
   #covered: readonly string[] | undefined
-  #refreshing: Promise<void> = Promise.resolve()
-  #probing = false
-  #timer: Timer | undefined
-  #bytes: ReadonlyMap<Connection, number> = new Map()
+  #probe: LinkProbe | undefined
   #ended: SyncError | undefined
 
   constructor(options: HubOptions) {
@@ -86,7 +77,7 @@ export class NotificationHub {
 
   /** Undefined without a cluster. */
   get slots(): SlotMap | undefined {
-    return this.#slots
+    return this.#agreement?.slots
   }
 
   /**
@@ -139,14 +130,9 @@ export class NotificationHub {
     return Promise.resolve(session?.reader)
   }
 
-  /**
-   * Looks at the cluster until its nodes agree about who owns what; members hear of a difference, and of all that was
-   * announced before the call.
-   */
-  refresh(): Promise<void> {
-    const turn = this.#refreshing.then(() => this.#agree())
-    this.#refreshing = turn.catch(() => {})
-    return turn
+  /** Looks at a cluster anew; members hear of a difference, and of all that was announced before the call. */
+  async refresh(): Promise<void> {
+    await this.#agreement?.refresh()
   }
 
   /** Makes sure that the servers still announce changes; resolves with whether one had stopped. */
@@ -180,9 +166,30 @@ export class NotificationHub {
       nodes.map(({ id, endpoint }) => NodeSession.open(id, endpoint, options)),
     )
     this.#sessions = new Map(sessions.map((session) => [session.id, session]))
-    if (settings.cluster) await this.refresh()
+    if (settings.cluster) {
+      this.#agreement = new SlotAgreement({
+        settings,
+        io,
+        sessions: this.#sessions,
+        signal: this.#closing.signal,
+        moved: () => {
+          for (const member of this.#joined) member.slotsMoved()
+        },
+      })
+      await this.refresh()
+    }
     this.#closing.signal.throwIfAborted()
-    this.#arm()
+    this.#probe = new LinkProbe({
+      clock: io.clock,
+      everyMs: settings.livenessMs / 2,
+      connections: this.#connections,
+      ask: () => this.#ask(),
+      alive: () => {
+        for (const member of this.#joined) member.alive()
+      },
+      failed: (error) => this.#end(translate(settings.name, error)),
+    })
+    this.#probe.start()
   }
 
   async #open(endpoint: Endpoint): Promise<Connection> {
@@ -233,98 +240,15 @@ export class NotificationHub {
     return turn
   }
 
-  async #agree(): Promise<void> {
-    const { settings, io } = this.#options
-    for (let attempt = 0; ; attempt++) {
-      const views = await Promise.all(
-        [...this.#sessions.values()].map(async (session) => {
-          const [view] = await Promise.all([
-            readClusterView(session.reader, settings),
-            session.hearOut(),
-          ])
-          return view
-        }),
-      )
-      const slots = SlotMap.agreed(views)
-      this.#adopt(slots)
-      if (slots.settled) return
-      if (attempt === MAX_LOOKS) {
-        throw new TransportUnavailableError(
-          settings.name,
-          'the cluster does not agree about its slots',
-        )
-      }
-      const waitMs = backoffMs(attempt, io.random, UNSETTLED_BACKOFF)
-      await pause(waitMs, io.clock, this.#closing.signal)
-    }
-  }
-
-  #adopt(slots: SlotMap): void {
-    const primaries = [...slots.primaries.keys()]
-    if (
-      primaries.length !== this.#sessions.size ||
-      !primaries.every((id) => this.#sessions.has(id))
-    ) {
-      // What a primary announced that was not subscribed to is lost.
-      throw new TransportUnavailableError(
-        this.#options.settings.name,
-        'the cluster has other primaries',
-      )
-    }
-    const before = this.#slots
-    this.#slots = slots
-    if (before === undefined || slots.digest === before.digest) return
-    for (const member of this.#joined) member.slotsMoved()
-  }
-
-  #arm(): void {
-    const { io, settings } = this.#options
-    this.#timer = io.clock.after(settings.livenessMs / 2, () => {
-      this.#tick()
-      if (this.#ended === undefined) this.#arm()
-    })
-  }
-
-  /** Twice per `livenessMs`. While an answer is under way, on a slow link, the bytes that arrive prove life. */
-  #tick(): void {
-    const before = this.#bytes
-    this.#bytes = new Map(
-      [...this.#connections].map((connection) => [connection, connection.bytesRead]),
-    )
-    if (this.#probing) {
-      const moves = [...this.#bytes].every(
-        ([connection, bytes]) => connection.owed === 0 || bytes !== before.get(connection),
-      )
-      if (moves) this.#alive()
-      return
-    }
-    this.#probing = true
-    this.#probe().then(
-      () => {
-        this.#probing = false
-        this.#alive()
-      },
-      (error: unknown) => this.#fail(error),
-    )
-  }
-
-  async #probe(): Promise<void> {
+  async #ask(): Promise<void> {
     await Promise.all([...this.#sessions.values()].map((session) => session.probe()))
-    if (this.#slots !== undefined) await this.refresh()
-  }
-
-  #alive(): void {
-    for (const member of this.#joined) member.alive()
-  }
-
-  #fail(error: unknown): void {
-    this.#end(translate(this.#options.settings.name, error))
+    await this.refresh()
   }
 
   #end(error: SyncError): void {
     if (this.#ended !== undefined) return
     this.#ended = error
-    this.#timer?.stop()
+    this.#probe?.stop()
     this.#closing.abort(error)
     const connections = [...this.#connections]
     this.#connections.clear()
