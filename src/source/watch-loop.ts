@@ -297,7 +297,7 @@ export class WatchLoop {
       const effective = this.#effective(change, key)
       if (effective !== undefined) changes[count++] = effective
     }
-    changes.length = count
+    if (count < changes.length) changes.length = count
     this.#handOver(changes, batch.position, batch.receipt)
   }
 

@@ -1,0 +1,61 @@
+import { describe, expect, it } from '@jest/globals'
+import fc from 'fast-check'
+import { coverOf, PrefixIndex } from '../../../src/kit/prefix-index.ts'
+
+const prefix = fc.stringMatching(/^[ab/]{0,4}$/u)
+const key = fc.stringMatching(/^[ab/]{0,6}$/u)
+
+function matches(index: PrefixIndex<{ of: string }>, at: string): string[] {
+  const found: string[] = []
+  index.match(at, (value) => found.push(value.of))
+  return found
+}
+
+describe('prefix index', () => {
+  it('finds what a look at every prefix finds, shortest first, whatever was set and deleted', () => {
+    const step = fc.record({ do: fc.constantFrom('set', 'set', 'delete'), prefix })
+    fc.assert(
+      fc.property(
+        fc.array(step, { maxLength: 30 }),
+        fc.array(key, { maxLength: 10 }),
+        (steps, keys) => {
+          const index = new PrefixIndex<{ of: string }>()
+          const model = new Set<string>()
+          for (const { do: what, prefix: at } of steps) {
+            if (what === 'set') {
+              index.set(at, { of: at })
+              model.add(at)
+            } else {
+              index.delete(at)
+              model.delete(at)
+            }
+          }
+          expect(index.size).toBe(model.size)
+          for (const at of model) expect(index.get(at)?.of).toBe(at)
+          for (const at of keys) {
+            const expected = [...model].filter((each) => at.startsWith(each))
+            expect(matches(index, at)).toEqual(expected.sort((a, b) => a.length - b.length))
+            expect(index.covers(at)).toBe(expected.length > 0)
+          }
+        },
+      ),
+      { numRuns: 500 },
+    )
+  })
+
+  it('replaces the value of a prefix that it has', () => {
+    const index = new PrefixIndex<{ of: string }>()
+    index.set('/a', { of: 'first' })
+    index.set('/a', { of: 'second' })
+    expect(matches(index, '/a/b')).toEqual(['second'])
+    expect(index.size).toBe(1)
+  })
+})
+
+describe('coverOf', () => {
+  it('keeps the prefixes that no other begins, each once', () => {
+    expect(coverOf(['/a/b/', '/a/', '/c', '/a/', '/c/d'])).toEqual(['/a/', '/c'])
+    expect(coverOf(['/a', ''])).toEqual([''])
+    expect(coverOf([])).toEqual([])
+  })
+})
