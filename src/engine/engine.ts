@@ -66,6 +66,9 @@ export interface EngineOptions {
   readonly registered: (registration: Registration) => void
 }
 
+/** Read once where nothing is watched; need not exist. */
+const PROBE_KEY = 'datasync-probe'
+
 /** Everything that happens through one transport: registrations, reads and writes. */
 export class Engine implements Sync, RegistrationHost {
   readonly transportName: string
@@ -92,9 +95,12 @@ export class Engine implements Sync, RegistrationHost {
     this.gate = options.gate
     this.instrumentation = options.instrumentation
     const io = this.#io()
-    this.#writer = new Writer(options.transport, io, options.instrumentation, () => {
-      this.#assertOpen()
-      return this.#opened ? undefined : this.open()
+    this.#writer = new Writer(options.transport, io, options.instrumentation, {
+      opening: () => {
+        this.#assertOpen()
+        return this.#opened ? undefined : this.open()
+      },
+      heard: (answer) => this.#heard(answer),
     })
     this.#source = new Source(options.transport, io, {
       resetting: (feed) => this.#each(feed, (registration) => registration.resetting(feed)),
@@ -156,6 +162,8 @@ export class Engine implements Sync, RegistrationHost {
 
   release(): void {
     this.#source.release()
+    // A program that only writes wants to know, too, whether its server is there.
+    if (this.#source.silent) void this.get(PROBE_KEY).catch(() => {})
   }
 
   watch(
@@ -187,7 +195,7 @@ export class Engine implements Sync, RegistrationHost {
     this.#assertOpen()
     assertKey(key, this.maxKeyBytes)
     if (!this.#opened) await this.open()
-    const [pair] = await this.#transport.get([key], this.#io())
+    const [pair] = await this.#heard(this.#transport.get([key], this.#io()))
     return pair === undefined ? undefined : new LazyKeyVal(pair)
   }
 
@@ -300,6 +308,17 @@ export class Engine implements Sync, RegistrationHost {
 
   #io(): Io {
     return { ...this.io, signal: this.#closing.signal }
+  }
+
+  async #heard<T>(answer: Promise<T>): Promise<T> {
+    try {
+      const result = await answer
+      this.#source.heard()
+      return result
+    } catch (error) {
+      this.#source.heard(error)
+      throw error
+    }
   }
 
   #assertOpen(): void {

@@ -41,22 +41,24 @@ const DELETE_CHECKS = { ...WAIT_CHECKS, prefix: isBoolean, ifVersion: isString }
 
 const NONE: Record<string, never> = Object.freeze({})
 
+/** What a {@link Writer} knows of its transport's link. */
+export interface WriterLink {
+  /** Undefined once the transport is open; throws when it is closed. */
+  opening(): Promise<void> | undefined
+  /** Takes note of whether the server answered; the answer itself passes. */
+  heard<T>(answer: Promise<T>): Promise<T>
+}
+
 /** Checks what is to be written at the door and passes it to the transport. */
 export class Writer {
   readonly #transport: Transport
   readonly #io: Io
   readonly #instrumentation: Instrumentation
 
-  readonly #opening: () => Promise<void> | undefined
+  readonly #link: WriterLink
 
-  /** `opening`: undefined once the transport is open; throws when it is closed. */
-  constructor(
-    transport: Transport,
-    io: Io,
-    instrumentation: Instrumentation,
-    opening: () => Promise<void> | undefined,
-  ) {
-    this.#opening = opening
+  constructor(transport: Transport, io: Io, instrumentation: Instrumentation, link: WriterLink) {
+    this.#link = link
     this.#transport = transport
     this.#io = io
     this.#instrumentation = instrumentation
@@ -65,7 +67,7 @@ export class Writer {
   // The hot path: the frame and the promises of an async function would cost as much as the write.
   put(key: string, message: Message, options: PutOptions = NONE): Promise<PutResult> {
     try {
-      const opening = this.#opening()
+      const opening = this.#link.opening()
       if (options !== NONE) checkOptions<PutOptions>(options, PUT_WAIT_CHECKS)
       // Before any pause: the message is its caller's, who may change it.
       const ops = [this.#putOp(key, message, options)]
@@ -80,7 +82,7 @@ export class Writer {
   }
 
   async delete(key: string, options: DelOptions = NONE): Promise<DeleteResult> {
-    const opening = this.#opening()
+    const opening = this.#link.opening()
     checkOptions<DelOptions>(options, DELETE_CHECKS)
     const op = this.#deleteOp(key, options)
     if (opening !== undefined) await opening
@@ -116,7 +118,7 @@ export class Writer {
         checkOptions<WaitOptions>(options, WAIT_CHECKS)
         if (committed) throw new ClosedError('the transaction')
         committed = true
-        await this.#opening()
+        await this.#link.opening()
         return this.#commitAll([...ops.values()], options)
       },
     }
@@ -219,8 +221,9 @@ export class Writer {
 
   /** Networked transports keep the time themselves; this is for the one that does not. */
   #send(ops: readonly Op[], options: CommitOptions): Promise<CommitResult> {
-    const commit = this.#transport.commit(ops, options, this.#io)
-    if (this.#transport.livenessMs === 0) return commit
+    const answer = this.#transport.commit(ops, options, this.#io)
+    if (this.#transport.livenessMs === 0) return answer
+    const commit = this.#link.heard(answer)
     const { timeoutMs } = options
     return new Promise((resolve, reject) => {
       const timer = this.#io.clock.after(

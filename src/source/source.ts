@@ -1,3 +1,4 @@
+import { isSyncError } from '../api/errors.ts'
 import type { ResyncReason } from '../api/resync-event.ts'
 import type { TransportState, TransportStatus } from '../api/status.ts'
 import type { Io, Position, RawPair, Receipt, Transport } from '../api/transport.ts'
@@ -38,6 +39,14 @@ class SharedFeed implements Feed {
 
   get live(): boolean {
     return this.loop?.live ?? false
+  }
+
+  /** It is listed for the first time, and was not interrupted. */
+  get first(): boolean {
+    const state = this.loop?.state
+    if (state === undefined || state.name === 'idle') return true
+    if (state.name !== 'opening' && state.name !== 'listing') return false
+    return state.attempt === 0 && !state.known
   }
 
   get values(): LatestValues {
@@ -89,6 +98,8 @@ export class Source {
   #held = false
   #closed = false
   #wasLive = false
+  /** By the last read or write; undefined before the first. */
+  #answering: boolean | undefined
   #reconnects = 0
   #lastError: unknown
 
@@ -105,6 +116,22 @@ export class Source {
       reconnects: this.#reconnects,
       lastError: this.#lastError,
     }
+  }
+
+  /** A read or write was answered, or the server was out of reach. */
+  heard(error?: unknown): void {
+    if (error === undefined) {
+      this.#answering = true
+      this.#wasLive = true
+    } else if (isSyncError(error, 'SYNC_UNAVAILABLE')) {
+      this.#answering = false
+      this.#lastError = error
+    }
+  }
+
+  /** Nothing is watched, so that nothing tells whether the server is there. */
+  get silent(): boolean {
+    return this.#feeds.size === 0 && this.transport.livenessMs > 0
   }
 
   /** Pairs collected by lists that are under way. */
@@ -237,9 +264,17 @@ export class Source {
 
   #state(): TransportState {
     if (this.#closed) return 'closed'
-    for (const feed of this.#feeds) {
-      if (!feed.live) return this.#wasLive ? 'stale' : 'connecting'
-    }
-    return 'live'
+    const feeds = [...this.#feeds]
+    if (feeds.length === 0 || feeds.every((feed) => feed.loop === undefined)) return this.#reached()
+    // One more prefix that is listed for the first time says nothing about the link.
+    const lost = feeds.some((feed) => !feed.live && !feed.first)
+    if (!lost && feeds.some((feed) => feed.live)) return 'live'
+    return this.#wasLive ? 'stale' : 'connecting'
+  }
+
+  /** Without a watch: what reads and writes have found. */
+  #reached(): TransportState {
+    if (this.transport.livenessMs === 0 || this.#answering === true) return 'live'
+    return this.#wasLive ? 'stale' : 'connecting'
   }
 }

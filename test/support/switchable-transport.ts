@@ -15,17 +15,21 @@ import type {
 export class SwitchableTransport implements Transport {
   readonly name: string
   readonly capabilities: Capabilities
-  readonly livenessMs = 0
+  readonly livenessMs: number
   readonly #inner: Transport
   readonly #streams = new Set<AbortController>()
   #reachable = true
   /** When set, streams of this transport do not resume. */
   readonly #forgetful: boolean
 
-  constructor(inner: Transport, options: { name?: string; forgetful?: boolean } = {}) {
+  constructor(
+    inner: Transport,
+    options: { name?: string; forgetful?: boolean; livenessMs?: number } = {},
+  ) {
     this.#inner = inner
     this.name = options.name ?? inner.name
     this.#forgetful = options.forgetful ?? false
+    this.livenessMs = options.livenessMs ?? 0
     this.capabilities = { ...inner.capabilities, resumable: !this.#forgetful }
   }
 
