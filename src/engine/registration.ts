@@ -273,13 +273,13 @@ export class Registration implements WatchRegistration, ResyncTarget {
 
   /** The feed holds a new state. */
   listed(feed: Feed, reason: ResyncReason): void {
-    if (!this.#hasStarted) {
+    if (!this.#hasStarted && (this.#resuming || reason === 'startup')) {
       // A checkpoint that could not be used is ignored (C1).
       this.#resuming = false
       this.#forgetQueue()
       return // the startup RESYNC follows when everything is live
     }
-    if (!this.#routes.uses(feed)) return
+    if (this.#hasStarted && !this.#routes.uses(feed)) return
     this.#blocked = true
     this.#dropRetryIntoResync()
     this.#forgetQueue()
@@ -518,7 +518,7 @@ export class Registration implements WatchRegistration, ResyncTarget {
       { registration: this.name, kind: event.kind, result, error: describeError(error) },
       'event refused',
     )
-    const late = result === 'timeout' && !this.#reported ? event : undefined
+    const late = result === 'timeout' ? event : undefined
     if (event.change === undefined) {
       this.#blocked = true
       this.#backoff.begin(late)
@@ -561,14 +561,19 @@ export class Registration implements WatchRegistration, ResyncTarget {
       this.#host.io.logger.debug({ registration: this.name, kind: event.kind }, 'late done ignored')
       return
     }
-    this.#backoff.end()
     this.#backoff.acknowledged()
     this.#retry?.settle(this.#queue)
     this.#retry = undefined
+    if (event.kind === 'resync') this.#resyncRecord.end('acked')
+    if (this.#reported) {
+      // The event is not repeated; the RESYNC that was asked for comes all the same, when the back-off is over.
+      this.#backoff.forgetLate()
+      return
+    }
+    this.#backoff.end()
     this.#owed = this.#owed.filter((reason) => reason !== 'refused')
     this.#granted &&= this.#owed.length > 0
     if (this.#tracking) this.#blocked = false
-    if (event.kind === 'resync') this.#resyncRecord.end('acked')
     this.#tellGate()
     this.#host.gate.changed(this)
     this.#pumpSoon()
@@ -606,7 +611,7 @@ export class Registration implements WatchRegistration, ResyncTarget {
     this.#statusChanged()
     // In a back-off the gate hears of it at its end; a new list is news at once.
     if (this.#backoff.active && origin === 'own') return
-    this.#host.gate.due(this, this.#owed[0] as ResyncReason, origin)
+    this.#host.gate.due(this, reason, origin)
     this.#pumpSoon()
   }
 

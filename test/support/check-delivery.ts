@@ -115,7 +115,7 @@ export class DeliveryCheck {
         if (entry.event === this.#count - 1 && this.#outcome === 'open') this.#settle('aborted')
         return
       case 'unregistered':
-        this.#unregistered(entry.prefix, entry.remaining ?? [])
+        this.#unregistered(entry.prefix, entry.remaining)
         return
       case 'closed':
         this.#closed = true
@@ -259,13 +259,14 @@ export class DeliveryCheck {
     else this.fold.set(event.key, { key: event.key, value: event.value, revision: event.revision })
   }
 
-  #unregistered(prefix: string, remaining: readonly string[]): void {
-    const watched = this.#prefixes.has(prefix)
-    this.#prefixes.delete(prefix)
-    // The part of it that is registered otherwise goes on.
-    for (const other of remaining) {
-      if (watched && hasPrefix(other, prefix)) this.#prefixes.add(other)
-      else if (watched && hasPrefix(prefix, other)) this.#prefixes.add(prefix)
+  #unregistered(prefix: string, remaining: readonly string[] | undefined): void {
+    const shown = [...this.#prefixes]
+    const rest = remaining ?? shown.filter((other) => other !== prefix)
+    this.#prefixes.clear()
+    // Of what a RESYNC has shown goes on what is still registered, be it as a part of something.
+    for (const known of shown) {
+      if (rest.some((other) => hasPrefix(known, other))) this.#prefixes.add(known)
+      else for (const other of rest) if (hasPrefix(other, known)) this.#prefixes.add(other)
     }
     for (const key of this.fold.keys()) {
       if (!this.#covers(key)) this.fold.delete(key)

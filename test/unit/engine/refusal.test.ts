@@ -296,6 +296,33 @@ describe('refusals (C7)', () => {
       expect(s.violations).toEqual([])
     })
 
+    it('acknowledges its event also where reportError has asked for a RESYNC, which comes all the same', async () => {
+      const s = new ScriptedAgent()
+      const seen = s.watch('r', '/', { onRefusal: 'retry' })
+      const other = s.watch('other', '/other/')
+      await s.start()
+      seen.answer('hold')
+      other.answer('hold')
+      void s.agent.resync()
+      await s.settle()
+      s.agent.reportError('r', new Error('my data is wrong'))
+      await s.run(100)
+      // The run holds back what is owed; changes flow from the acknowledged RESYNC on.
+      seen.events[1]?.ack()
+      s.stream().changes([['put', '/x', '1', 1]])
+      await s.settle()
+      await s.run(2_050)
+      expect(seen.events[2]?.aborted).toBe(true)
+      seen.answer('ack')
+      seen.events[2]?.ack()
+      await s.run(5_000)
+      expect(seen.lines()).toEqual(['resync startup', 'resync requested', 'put /x=1'])
+      other.events[1]?.ack()
+      await s.settle()
+      expect(seen.lines().slice(3)).toEqual(['resync refused'])
+      expect(s.violations).toEqual([])
+    })
+
     it('does not cancel a RESYNC that reportError asked for', async () => {
       const { s, event, seen } = await late({}, 'change')
       s.agent.reportError('r', new Error('my data is wrong'))
