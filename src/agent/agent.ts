@@ -30,6 +30,8 @@ import type { Health } from './health.ts'
 import { guardedInstrumentation } from './guarded-instrumentation.ts'
 import { PluginHost } from './plugin-host.ts'
 
+const LONGEST_INTERVAL_MS = 2 ** 31 - 1
+
 /**
  * The host of an application's plugins: opens the transports, runs the plugins' life cycle, delivers the startup run in
  * registration order and everything after it (datasync.md §7).
@@ -47,6 +49,7 @@ export class Agent implements Sync, AsyncDisposable {
   #phase: 'new' | 'starting' | 'started' | 'closed' = 'new'
   #closed: Promise<void> | undefined
   #onSignal: (() => void) | undefined
+  #keepAlive: ReturnType<typeof setInterval> | undefined
 
   /** @throws InvalidOptionError (`SYNC_INVALID_OPTION`) */
   constructor(options: AgentOptions) {
@@ -82,7 +85,8 @@ export class Agent implements Sync, AsyncDisposable {
 
   /**
    * Opens the transports, calls every `init`, delivers the startup RESYNCs in registration order, calls every
-   * `afterInit`. A refused RESYNC does not fail it. When it rejects, everything is closed again.
+   * `afterInit`. A refused RESYNC does not fail it. When it rejects, everything is closed again. From here to `close`
+   * the agent keeps the process alive.
    * @throws PluginError, TimeoutError (what was missing), AlreadyStartedError, ClosedError, and what a transport's
    * `open` rejects with
    */
@@ -90,6 +94,8 @@ export class Agent implements Sync, AsyncDisposable {
     if (this.#phase === 'closed') throw new ClosedError('the agent')
     if (this.#phase !== 'new') throw new AlreadyStartedError()
     this.#phase = 'starting'
+    // A running agent is a running program, also where no socket holds it.
+    this.#keepAlive = setInterval(() => {}, LONGEST_INTERVAL_MS)
     if (this.#options.handleSignals) this.#closeOnSignals()
     try {
       const report = await this.#bounded(this.#startup())
@@ -233,11 +239,9 @@ export class Agent implements Sync, AsyncDisposable {
     if (startTimeoutMs === 0) return Promise.race([startup, closed])
     let stop: (() => void) | undefined
     const timeout = new Promise<never>((_, reject) => {
-      const timer = clock.after(
-        startTimeoutMs,
-        () => reject(new TimeoutError(`start (${this.#missing()})`, startTimeoutMs)),
-        { keepAlive: true },
-      )
+      const timer = clock.after(startTimeoutMs, () => reject(this.#startTimeout(startTimeoutMs)), {
+        keepAlive: true,
+      })
       stop = () => timer.stop()
     })
     try {
@@ -245,6 +249,15 @@ export class Agent implements Sync, AsyncDisposable {
     } finally {
       stop?.()
     }
+  }
+
+  #startTimeout(startTimeoutMs: number): TimeoutError {
+    const troubled = this.health().transports.find(({ lastError }) => lastError !== undefined)
+    const why = troubled === undefined ? '' : `; last: ${describeError(troubled.lastError)}`
+    return new TimeoutError(`start (${this.#missing()}${why})`, startTimeoutMs, {
+      cause: troubled?.lastError,
+      outcome: 'not-applied',
+    })
   }
 
   #missing(): string {
@@ -257,6 +270,7 @@ export class Agent implements Sync, AsyncDisposable {
 
   async #close(): Promise<void> {
     this.#phase = 'closed'
+    clearInterval(this.#keepAlive)
     this.#closing.abort()
     if (this.#onSignal !== undefined) {
       process.off('SIGINT', this.#onSignal)

@@ -316,7 +316,7 @@ export function isAbortError(error: unknown): boolean {
 /** An URL for logs and messages: user and password are replaced. */
 export function maskUrl(url: string): string {
   return url
-    .replace(/\/\/[^/@]*@/u, '//***@')
+    .replace(/\/\/\S*@/u, '//***@')
     .replace(/([?&](?:password|token|secret)=)[^&]*/giu, '$1***')
 }
 

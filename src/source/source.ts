@@ -265,7 +265,7 @@ export class Source {
   #state(): TransportState {
     if (this.#closed) return 'closed'
     const feeds = [...this.#feeds]
-    if (feeds.length === 0 || feeds.every((feed) => feed.loop === undefined)) return this.#reached()
+    if (feeds.every((feed) => feed.loop === undefined)) return this.#reached()
     // One more prefix that is listed for the first time says nothing about the link.
     const lost = feeds.some((feed) => !feed.live && !feed.first)
     if (!lost && feeds.some((feed) => feed.live)) return 'live'

@@ -292,9 +292,11 @@ export class WatchLoop {
     const reconciling = this.#state.name === 'live' && this.#state.reconciling
     for (const change of batch.changes) {
       const key = change.type === 'put' ? change.pair.key : change.key
-      if (!this.#cover.covers(key)) continue
+      const held = this.#values.get(key)
+      // What is held is covered.
+      if (held === undefined && !this.#cover.covers(key)) continue
       if (reconciling) this.#named.add(key)
-      const effective = this.#effective(change, key)
+      const effective = this.#effective(change, key, held)
       if (effective !== undefined) changes[count++] = effective
     }
     if (count < changes.length) changes.length = count
@@ -302,9 +304,8 @@ export class WatchLoop {
   }
 
   /** The change with its previous value, or undefined when it is none (C5, W12). */
-  #effective(change: RawChange, key: string): SourceChange | undefined {
+  #effective(change: RawChange, key: string, held: RawPair | undefined): SourceChange | undefined {
     const { storeRevisions } = this.#options.transport.capabilities
-    const held = this.#values.get(key)
     if (change.type === 'delete') {
       if (held === undefined || (storeRevisions && change.revision <= held.revision))
         return undefined
@@ -329,7 +330,7 @@ export class WatchLoop {
     for (const pair of pairs) {
       if (!this.#cover.covers(pair.key)) continue
       this.#named.add(pair.key)
-      const change = this.#effective({ type: 'put', pair }, pair.key)
+      const change = this.#effective({ type: 'put', pair }, pair.key, this.#values.get(pair.key))
       if (change !== undefined) changes.push(change)
     }
     this.#handOver(changes, undefined, undefined)

@@ -1,9 +1,10 @@
 import { describe, expect, it } from '@jest/globals'
-import { Agent } from '../../../src/index.ts'
-import type { Plugin, PluginContext } from '../../../src/index.ts'
+import { Agent, memory } from '../../../src/index.ts'
+import type { Plugin, PluginContext, TimeoutError } from '../../../src/index.ts'
 import { ScriptedTransport } from '../../../src/testing/index.ts'
 import { text } from '../../../src/testing/text.ts'
 import { ScriptedAgent } from '../../support/scripted-agent.ts'
+import { SwitchableTransport } from '../../support/switchable-transport.ts'
 
 /** A plugin that writes down what is called, and fails where it is told to. */
 function plugin(
@@ -374,4 +375,14 @@ describe('options', () => {
     await t.start()
     expect(process.listenerCount('SIGTERM')).toBe(before)
   })
+})
+
+it('startTimeoutMs: TimeoutError says why a list is missing', async () => {
+  const transport = new SwitchableTransport(memory({ name: 'store' }))
+  transport.cut()
+  const agent = new Agent({ transport, startTimeoutMs: 100 })
+  agent.watch('one', '/k/').handle({})
+  const error = (await agent.start().catch((thrown: unknown) => thrown)) as TimeoutError
+  expect(error).toMatchObject({ code: 'SYNC_TIMEOUT', cause: { code: 'SYNC_UNAVAILABLE' } })
+  expect(error.message).toContain('no complete list yet for one (store); last: store: switched off')
 })
