@@ -22,6 +22,7 @@ import { Source } from '../source/source.ts'
 import type { Feed } from '../source/source.ts'
 import type { Observable } from 'rxjs'
 import { readCheckpoint } from './checkpoint.ts'
+import { Deliveries } from './deliveries.ts'
 import { LazyKeyVal } from './key-val.ts'
 import { publish } from './publish.ts'
 import { Registration } from './registration.ts'
@@ -52,6 +53,8 @@ export interface RegistrationHost {
   /** Changes under the prefix come from now on. */
   route(registration: Registration, prefix: string, feed: Feed): void
   leave(registration: Registration, prefix: string, feed: Feed): void
+  /** Calls its `deliver` in a microtask. */
+  deliverSoon(registration: Registration): void
   closed(registration: Registration): void
 }
 
@@ -82,6 +85,7 @@ export class Engine implements Sync, RegistrationHost {
   readonly #routers = new Map<Feed, Router>()
   readonly #registrations = new Set<Registration>()
   readonly #writer: Writer
+  readonly #deliveries = new Deliveries()
   readonly #closing = new AbortController()
   #opening: Promise<void> | undefined
   #opened = false
@@ -149,10 +153,22 @@ export class Engine implements Sync, RegistrationHost {
 
   /** Opens the transport, once; reads and writes wait for it. Rejects as {@link Transport.open} does. */
   open(): Promise<void> {
-    this.#opening ??= this.#transport.open(this.#io()).then(() => {
-      this.#opened = true
-    })
+    this.#opening ??= this.#untilClosed(
+      this.#transport.open(this.#io()).then(() => {
+        this.#opened = true
+      }),
+    )
     return this.#opening
+  }
+
+  /** Who waits for an open that never ends is let go by `close`. */
+  #untilClosed(opening: Promise<void>): Promise<void> {
+    const { signal } = this.#closing
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => reject(new ClosedError(`transport ${this.transportName}`))
+      signal.addEventListener('abort', onAbort, { once: true })
+      void opening.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
+    })
   }
 
   /** Gathers the prefixes of watches until `release`, so that they share one stream. */
@@ -283,6 +299,10 @@ export class Engine implements Sync, RegistrationHost {
   leave(registration: Registration, prefix: string, feed: Feed): void {
     this.#router(feed).leave(registration, prefix)
     if (this.#source.leave(feed, prefix)) this.#routers.delete(feed)
+  }
+
+  deliverSoon(registration: Registration): void {
+    this.#deliveries.add(registration)
   }
 
   closed(registration: Registration): void {

@@ -208,6 +208,30 @@ describe('before open and after close', () => {
     await expect(s.agent.start()).rejects.toThrow('no such server')
   })
 
+  it('an open that never ends: reads and writes that wait for it end at close', async () => {
+    const s = new ScriptedAgent()
+    s.transport.script.onOpen = () => new Promise(() => {})
+    const calls = [
+      s.agent.put('/a', text('1')),
+      s.agent.delete('/a'),
+      s.agent.get('/a'),
+      s.agent.txn().put('/a', text('1')).commit(),
+      (async () => {
+        for await (const pair of s.agent.list('/')) void pair
+      })(),
+    ]
+    const ended: unknown[] = []
+    for (const call of calls)
+      call.then(
+        () => ended.push('ok'),
+        (e: { code: string }) => ended.push(e.code),
+      )
+    await s.settle()
+    await s.agent.close()
+    await s.settle()
+    expect(ended).toEqual(Array(5).fill('SYNC_CLOSED'))
+  })
+
   it('after close everything is refused, a transaction that was begun before too', async () => {
     const s = new ScriptedAgent()
     const txn = s.agent.txn().put('/a', text('1'))
