@@ -339,10 +339,13 @@ export class Registration implements WatchRegistration, ResyncTarget {
   #pumpSoon(): void {
     if (this.#pumpQueued || this.#closed) return
     this.#pumpQueued = true
-    queueMicrotask(() => {
-      this.#pumpQueued = false
-      this.#pump()
-    })
+    this.#host.deliverSoon(this)
+  }
+
+  /** In the microtask that `deliverSoon` asks for. */
+  deliver(): void {
+    this.#pumpQueued = false
+    this.#pump()
   }
 
   /** Delivers what can be delivered. A receiver that answers at once gets the next event in the same loop. */

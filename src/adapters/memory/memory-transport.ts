@@ -190,8 +190,10 @@ export class MemoryTransport implements Transport {
     this.#revision = revision
     this.#history.add(revision, changes)
     const position = this.#position()
+    // A watcher alone may as well look itself.
+    const alone = this.#watchers.size === 1
     for (const { cover, batches } of this.#watchers) {
-      const seen = coveredOf(changes, cover)
+      const seen = alone ? changes : coveredOf(changes, cover)
       // A stream that was given up routes nothing any more, though it is not yet gone.
       if (seen.length === 0 || batches.ended) continue
       const batch = { kind: 'changes', changes: seen, position } as const
