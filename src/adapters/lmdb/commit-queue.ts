@@ -1,13 +1,15 @@
-import type { Clock, Timer } from '../../api/clock.ts'
-import { ClosedError, isSyncError, StoreLockedError, TimeoutError } from '../../api/errors.ts'
+import type { Clock } from '../../api/clock.ts'
+import { ClosedError, isSyncError, StoreLockedError } from '../../api/errors.ts'
 import type { Logger } from '../../api/logger.ts'
 import type { CommitResult, Op } from '../../api/transport.ts'
 import type { Applied } from '../../kit/applied.ts'
-import { Deadline } from '../../kit/deadline.ts'
 import { nextTurn } from '../../kit/next-task.ts'
 import type { ChangeLog } from './change-log.ts'
+import { CommitLine } from './commit-line.ts'
+import type { Commit } from './commit-line.ts'
 import { commitError } from './errors.ts'
 import type { ErrorPlace } from './errors.ts'
+import { ExpiryTimer } from './expiry-timer.ts'
 import type { History, Transaction } from './history.ts'
 import type { Store } from './store.ts'
 import { WriteBatch } from './write-batch.ts'
@@ -28,26 +30,8 @@ export interface CommitQueueOptions {
   readonly holder: () => string | undefined
 }
 
-interface Job {
-  readonly ops: readonly Op[]
-  readonly bytes: number
-  readonly applied: Applied | undefined
-  readonly timeoutMs: number
-  readonly overAt: number
-  readonly resolve: (result: CommitResult) => void
-  readonly reject: (error: unknown) => void
-  settled: boolean
-}
-
-/** What one batch takes at most, its first commit apart. */
-const BATCH_COMMITS = 4_096
-const BATCH_BYTES = 32 * 1024 * 1024
+/** Keys that a batch deletes because their time is over. */
 const BATCH_EXPIRIES = 1_000
-
-/** How long an expiry may be overlooked when the wall clock jumps or the machine sleeps. */
-const EXPIRY_POLL_MS = 60_000
-/** After an expiry that could not be written. */
-const EXPIRY_RETRY_MS = 1_000
 
 /**
  * Writes commits in the order of their coming, one batch after the other, with what comes meanwhile in the next one:
@@ -55,15 +39,10 @@ const EXPIRY_RETRY_MS = 1_000
  */
 export class CommitQueue {
   readonly #options: CommitQueueOptions
-  readonly #deadline: Deadline
-  /** When the first of the present commits is out of time. */
-  #soonest = Infinity
-  #waiting: Job[] = []
-  #running: readonly Job[] = []
-  #idle: Promise<void> | undefined
-  #nextExpiry: number | undefined
-  #expiryTimer: Timer | undefined
+  readonly #line: CommitLine
+  readonly #expiry: ExpiryTimer
   #expiryDue = false
+  #running: Promise<void> | undefined
   /** Of the last batch. */
   #failure: unknown
   #lost: unknown
@@ -71,7 +50,8 @@ export class CommitQueue {
 
   constructor(options: CommitQueueOptions) {
     this.#options = options
-    this.#deadline = new Deadline(options.clock, () => this.#giveUp())
+    this.#line = new CommitLine(options.clock)
+    this.#expiry = new ExpiryTimer(options.clock, () => void this.#expire())
   }
 
   /** Why nothing can be written any more. */
@@ -81,14 +61,12 @@ export class CommitQueue {
 
   /** Deletes what ran out while nobody had the store open. @throws as {@link add} */
   async start(): Promise<void> {
-    this.#nextExpiry = this.#options.store.nextDeadline()
-    while (this.#isDue()) {
-      this.#expiryDue = true
+    this.#expiry.set(this.#options.store.nextDeadline())
+    while (this.#expiry.isDue) {
       // oxlint-disable-next-line no-await-in-loop -- one batch after the other
-      await this.#wake()
+      await this.#expire()
       if (this.#failure !== undefined) throw this.#failure
     }
-    this.#armExpiry()
   }
 
   /**
@@ -97,112 +75,85 @@ export class CommitQueue {
    * @throws VersionConflictError, StoreLockedError, TimeoutError, ClosedError, TransportUnavailableError
    */
   add(ops: readonly Op[], timeoutMs: number, applied?: Applied): Promise<CommitResult> {
-    return new Promise((resolve, reject) => {
-      if (this.#closed) {
-        reject(new ClosedError(this.#options.place.name))
-        return
-      }
-      if (this.#lost !== undefined) {
-        reject(this.#lost)
-        return
-      }
-      const overAt = this.#options.clock.now() + timeoutMs
-      this.#waiting.push({
-        ops,
-        bytes: bytesOf(ops),
-        applied,
-        timeoutMs,
-        overAt,
-        resolve,
-        reject,
-        settled: false,
-      })
-      if (overAt < this.#soonest) {
-        this.#soonest = overAt
-        this.#deadline.set(timeoutMs)
-      }
-      void this.#wake()
-    })
+    if (this.#closed) return Promise.reject(new ClosedError(this.#options.place.name))
+    if (this.#lost !== undefined) return Promise.reject(this.#lost)
+    const stored = this.#line.push(ops, timeoutMs, applied)
+    void this.#wake()
+    return stored
   }
 
   /** Takes no more; resolves when what was taken is done, and leaves no timer. */
   async close(): Promise<void> {
     this.#closed = true
-    this.#expiryTimer?.stop()
-    await this.#idle
-    this.#expiryTimer?.stop()
-    this.#deadline.stop()
+    this.#expiry.stop()
+    await this.#running
+    this.#line.stop()
+  }
+
+  #expire(): Promise<void> {
+    this.#expiryDue = true
+    return this.#wake()
   }
 
   #wake(): Promise<void> {
-    this.#idle ??= this.#run()
-    return this.#idle
+    this.#running ??= this.#run()
+    return this.#running
   }
 
   async #run(): Promise<void> {
-    while (this.#waiting.length > 0 || this.#expiryDue) {
+    while (!this.#line.isEmpty || this.#expiryDue) {
       // The commits of one turn go together.
       // oxlint-disable-next-line no-await-in-loop
       await nextTurn()
-      this.#running = this.#take()
       // oxlint-disable-next-line no-await-in-loop
-      await this.#write(this.#running)
-      this.#running = []
+      await this.#write(this.#line.take())
+      this.#line.rest()
     }
-    this.#deadline.clear()
-    this.#soonest = Infinity
     // In the turn of the last look, lest a commit that comes next found us busy.
-    this.#idle = undefined
+    this.#running = undefined
   }
 
-  async #write(jobs: readonly Job[]): Promise<void> {
+  async #write(commits: readonly Commit[]): Promise<void> {
     const { store, log, history, claim, run, clock } = this.#options
     const expiring = this.#expiryDue
     this.#expiryDue = false
     this.#failure = undefined
     try {
       this.#align()
-      const mayExpire = this.#nextExpiry !== undefined
-      const batch = new WriteBatch(store, run, clock.now(), mayExpire)
+      const batch = new WriteBatch(store, run, clock.now(), this.#expiry.isSet)
       const expired = expiring ? batch.expire(BATCH_EXPIRIES) : []
-      const outcomes = jobs.map((job) => addTo(batch, job.ops))
+      const outcomes = commits.map((commit) => addTo(batch, commit.ops))
       const transactions = [...expired, ...changesOf(outcomes)]
       const planned = history.plan(transactions)
       if (!batch.isEmpty && !(await batch.write(claim, planned))) throw this.#lose()
       history.confirm(planned, transactions)
       for (const { changes } of expired) log.append(changes, undefined)
-      for (let i = 0; i < jobs.length; i++) {
-        this.#settle(jobs[i] as Job, outcomes[i] as Attempt<Outcome>)
+      for (let i = 0; i < commits.length; i++) {
+        this.#settle(commits[i] as Commit, outcomes[i] as Attempt)
       }
       log.announce()
-      if (batch.mayExpire) {
-        this.#nextExpiry = store.nextDeadline()
-        this.#armExpiry()
-      }
+      if (batch.mayExpire) this.#expiry.set(store.nextDeadline())
     } catch (cause) {
-      this.#fail(jobs, await reasonOf(cause), expiring)
+      this.#fail(commits, await reasonOf(cause))
+      if (expiring) this.#expiry.retry()
     }
   }
 
-  #settle(job: Job, outcome: Attempt<Outcome>): void {
-    const { value } = outcome
-    if (value === undefined) {
-      finish(job, () => job.reject(outcome.error))
+  #settle(commit: Commit, { outcome, conflict }: Attempt): void {
+    if (outcome === undefined) {
+      commit.reject(conflict)
       return
     }
-    if (value.changes.length > 0) this.#options.log.append(value.changes, job.applied)
-    if (job.settled) return
-    job.settled = true
-    job.resolve(value.result)
+    if (outcome.changes.length > 0) this.#options.log.append(outcome.changes, commit.applied)
+    commit.resolve(outcome.result)
   }
 
-  #fail(jobs: readonly Job[], cause: unknown, expiring: boolean): void {
+  #fail(commits: readonly Commit[], cause: unknown): void {
     const { logger, place } = this.#options
     const error = commitError(cause, place, this.#isUnchanged() ? 'not-applied' : 'unknown')
     logger.error({ transport: place.name, error }, 'commit failed')
     this.#failure = error
-    for (const job of jobs) finish(job, () => job.reject(error))
-    if (expiring) this.#armExpiry(EXPIRY_RETRY_MS)
+    for (const commit of commits) commit.reject(error)
   }
 
   /** After a commit that failed it is the file that says what became of it. */
@@ -229,89 +180,35 @@ export class CommitQueue {
   #lose(): unknown {
     const { log, place, holder } = this.#options
     this.#lost = new StoreLockedError(place.path, holder())
-    for (const job of this.#waiting) finish(job, () => job.reject(this.#lost))
-    this.#waiting = []
-    this.#expiryTimer?.stop()
+    this.#line.rejectAll(this.#lost)
+    this.#expiry.stop()
     log.close()
     return this.#lost
   }
-
-  #take(): readonly Job[] {
-    const waiting = this.#waiting.filter((job) => !job.settled)
-    let count = 0
-    let bytes = 0
-    for (const job of waiting) {
-      bytes += job.bytes
-      if (count > 0 && (count >= BATCH_COMMITS || bytes > BATCH_BYTES)) break
-      count++
-    }
-    this.#waiting = waiting.slice(count)
-    return waiting.slice(0, count)
-  }
-
-  /** Tells the callers whose time is over; what is being written goes on. */
-  #giveUp(): void {
-    const now = this.#options.clock.now()
-    this.#soonest = Infinity
-    const look = (job: Job, outcome: 'not-applied' | 'unknown'): void => {
-      if (job.settled) return
-      if (job.overAt > now) {
-        this.#soonest = Math.min(this.#soonest, job.overAt)
-        return
-      }
-      finish(job, () => job.reject(new TimeoutError('the write', job.timeoutMs, { outcome })))
-    }
-    for (const job of this.#running) look(job, 'unknown')
-    for (const job of this.#waiting) look(job, 'not-applied')
-    if (this.#soonest < Infinity) this.#deadline.set(this.#soonest - now)
-  }
-
-  #isDue(): boolean {
-    return this.#nextExpiry !== undefined && this.#nextExpiry <= this.#options.clock.now()
-  }
-
-  #armExpiry(delayMs?: number): void {
-    this.#expiryTimer?.stop()
-    if (this.#nextExpiry === undefined || this.#closed || this.#lost !== undefined) return
-    const { clock } = this.#options
-    const restMs = Math.max(0, this.#nextExpiry - clock.now())
-    this.#expiryTimer = clock.after(delayMs ?? Math.min(restMs, EXPIRY_POLL_MS), () => {
-      if (!this.#isDue()) {
-        this.#armExpiry()
-        return
-      }
-      this.#expiryDue = true
-      void this.#wake()
-    })
-  }
 }
 
-type Attempt<T> =
-  | { readonly value: T; readonly error?: undefined }
-  | { readonly value?: undefined; readonly error: unknown }
+/** What became of one commit of a batch. */
+interface Attempt {
+  readonly outcome?: Outcome
+  readonly conflict?: unknown
+}
 
 /** A condition that does not hold concerns one commit; anything else the batch. */
-function addTo(batch: WriteBatch, ops: readonly Op[]): Attempt<Outcome> {
+function addTo(batch: WriteBatch, ops: readonly Op[]): Attempt {
   try {
-    return { value: batch.add(ops) }
+    return { outcome: batch.add(ops) }
   } catch (error) {
-    if (isSyncError(error, 'SYNC_VERSION_CONFLICT')) return { error }
+    if (isSyncError(error, 'SYNC_VERSION_CONFLICT')) return { conflict: error }
     throw error
   }
 }
 
-function changesOf(outcomes: readonly Attempt<Outcome>[]): Transaction[] {
+function changesOf(attempts: readonly Attempt[]): Transaction[] {
   const transactions: Transaction[] = []
-  for (const { value } of outcomes) {
-    if (value !== undefined && value.changes.length > 0) transactions.push(value)
+  for (const { outcome } of attempts) {
+    if (outcome !== undefined && outcome.changes.length > 0) transactions.push(outcome)
   }
   return transactions
-}
-
-function finish(job: Job, settle: () => void): void {
-  if (job.settled) return
-  job.settled = true
-  settle()
 }
 
 /** The driver's error says only where the reason is. */
@@ -322,10 +219,4 @@ async function reasonOf(error: unknown): Promise<unknown> {
   } catch (reason) {
     return reason
   }
-}
-
-function bytesOf(ops: readonly Op[]): number {
-  let bytes = 0
-  for (const op of ops) if (op.type === 'put') bytes += op.value.length
-  return bytes
 }

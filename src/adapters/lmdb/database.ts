@@ -1,8 +1,9 @@
 import type { Buffer } from 'node:buffer'
 import { constants } from 'node:os'
-import { open } from 'lmdb'
-import type { RootDatabase } from 'lmdb'
-import { StoreCorruptError, StoreLockedError } from '../../api/errors.ts'
+import { setTimeout as pause } from 'node:timers/promises'
+import { openAsClass } from 'lmdb'
+import type { RootDatabase, RootDatabaseOptionsWithPath } from 'lmdb'
+import { isSyncError, StoreCorruptError, StoreLockedError } from '../../api/errors.ts'
 import { codeOf } from './errors.ts'
 import { FORMAT, META, RANGE_OF_ALL, storeKeys } from './layout.ts'
 import type { StoreKey } from './layout.ts'
@@ -39,7 +40,8 @@ const OPTIONS = {
  * @throws StoreCorruptError when it is not a store of ours, StoreLockedError, and the driver's errors
  */
 export function openForReading(path: string): Database | undefined {
-  const database = openReader(path)
+  // LMDB marks readers by their process numbers, which containers do not share.
+  const database = open({ path, readOnly: true }, `process ${process.pid} of another container`)
   try {
     if (formatOf(database, path) !== undefined) return database
     for (const _ of database.getKeys({ ...RANGE_OF_ALL, limit: 1 })) {
@@ -53,25 +55,35 @@ export function openForReading(path: string): Database | undefined {
   return undefined
 }
 
-function openReader(path: string): Database {
-  try {
-    return open<Buffer, StoreKey>({ ...OPTIONS, path, readOnly: true })
-  } catch (cause) {
-    // LMDB marks readers by their process numbers, which containers do not share.
-    if (codeOf(cause) !== constants.errno.EINVAL) throw cause
-    throw new StoreLockedError(path, `process ${process.pid} of another container`, { cause })
-  }
-}
-
 /** Opens or makes a store. @throws StoreLockedError, and the driver's errors */
 export function openForWriting(path: string, mapSize: number | undefined): Database {
-  const size = mapSize === undefined ? {} : { mapSize }
-  try {
-    return open<Buffer, StoreKey>({ ...OPTIONS, path, ...size })
-  } catch (cause) {
-    // The driver shares one handle per file and process, and the first open says what it is good for.
-    if (codeOf(cause) !== constants.errno.EINVAL) throw cause
-    throw new StoreLockedError(path, 'a readOnly open of this process', { cause })
+  // The driver shares one handle per file and process, and the first open says what it is good for.
+  const holder = 'a readOnly open of this process'
+  return open({ path, ...(mapSize === undefined ? {} : { mapSize }) }, holder)
+}
+
+/** How often an open is tried again, and how long apart at most. */
+const ATTEMPTS = 10
+const APART_MS = 40
+/** An attempt that took longer was no accident. */
+const LONG_MS = 1_000
+
+/**
+ * Tries an open again that met LMDB's mutexes just when the last process that used them took them down; when all have
+ * closed, the next open makes new ones.
+ */
+export async function steadily<T>(open: () => T, random: () => number): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    const startedAt = performance.now()
+    try {
+      return open()
+    } catch (error) {
+      const isLong = performance.now() - startedAt > LONG_MS
+      if (isLong || attempt === ATTEMPTS || !isUnusable(error)) throw error
+    }
+    // Real time, whatever the clock: another process is waited for.
+    // oxlint-disable-next-line no-await-in-loop
+    await pause(random() * APART_MS)
   }
 }
 
@@ -82,4 +94,23 @@ export function formatOf(database: Database, path: string): StoreFormat | undefi
   const format = JSON.parse(bytes.toString()) as StoreFormat
   if (format.format === FORMAT) return format
   throw new StoreCorruptError(path, `it has format ${format.format}, this version knows ${FORMAT}`)
+}
+
+/** `holder` is who is to blame when the locks cannot be used, after all. */
+function open(part: RootDatabaseOptionsWithPath & { path: string }, holder: string): Database {
+  const options = { ...OPTIONS, ...part }
+  // In two steps: what the first has opened, the driver would not close when the second fails.
+  const Root = openAsClass(options) as unknown as new (name: null, all: object) => Database
+  try {
+    return new Root(null, { isRoot: true, ...options })
+  } catch (cause) {
+    const half = Object.assign(Object.create(Root.prototype) as Database, { isRoot: true })
+    void half.close()
+    if (codeOf(cause) !== constants.errno.EINVAL) throw cause
+    throw new StoreLockedError(part.path, holder, { cause })
+  }
+}
+
+function isUnusable(error: unknown): boolean {
+  return isSyncError(error, 'SYNC_STORE_LOCKED') && codeOf(error.cause) === constants.errno.EINVAL
 }

@@ -4,7 +4,7 @@ import type { SyncError } from '../../api/errors.ts'
 import type { Finding } from '../../api/finding.ts'
 import type { Io } from '../../api/transport.ts'
 import { inspectDataFile } from './data-file.ts'
-import { formatOf, openForReading } from './database.ts'
+import { formatOf, openForReading, steadily } from './database.ts'
 import type { Database } from './database.ts'
 import { openError } from './errors.ts'
 import { dataFileOf, decodeState, META, rangeOfPrefix } from './layout.ts'
@@ -27,7 +27,8 @@ export async function* diagnoseLmdb(options: LmdbOptions, io: Io): AsyncGenerato
   let database: Database | undefined
   try {
     yield folder(path)
-    if (inspectDataFile(path, 'read') === 'complete') database = openForReading(path)
+    if (inspectDataFile(path, 'read') === 'complete')
+      database = await steadily(() => openForReading(path), io.random)
     const format = database && formatOf(database, path)
     if (database === undefined || format === undefined) {
       yield absent(path)

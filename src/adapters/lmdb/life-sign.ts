@@ -72,12 +72,18 @@ export class LifeSign {
     return false
   }
 
-  /** Removes the sockets that killed processes left. */
-  static async sweep(folder: string): Promise<void> {
+  /** Removes the sockets that killed processes left. @returns why one could not be removed */
+  static async sweep(folder: string): Promise<readonly unknown[]> {
+    const errors: unknown[] = []
     for (const { name } of socketsIn(folder)) {
-      // oxlint-disable-next-line no-await-in-loop -- a handful at most
-      if (!(await LifeSign.isUp(folder, name))) rmSync(join(folder, name), { force: true })
+      try {
+        // oxlint-disable-next-line no-await-in-loop -- a handful at most
+        if (!(await LifeSign.isUp(folder, name))) rmSync(join(folder, name), { force: true })
+      } catch (error) {
+        errors.push(error)
+      }
     }
+    return errors
   }
 
   /** Idempotent. */
@@ -137,8 +143,9 @@ function listen(path: string): Promise<Server> {
   return new Promise((settle, reject) => {
     const server = createServer((socket) => socket.destroy())
     server.once('error', reject)
-    // A cluster worker would else share the socket of its primary.
-    server.listen({ path, exclusive: true }, () => {
+    // A cluster worker would else share the socket of its primary. Another user who may open the store may also look
+    // whether we live; there is nothing behind the socket.
+    server.listen({ path, exclusive: true, readableAll: true, writableAll: true }, () => {
       server.off('error', reject)
       // Failing to accept changes nothing: the caller got its connection from the system.
       server.on('error', () => undefined)

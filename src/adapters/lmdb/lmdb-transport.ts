@@ -163,7 +163,8 @@ export class LmdbTransport implements Transport {
 
   async #open(io: Io): Promise<Opened> {
     const { path, mapSize, historyLimit } = this.#settings
-    const ownership = await own({ path, mapSize, clock: io.clock })
+    const { clock, logger, random } = io
+    const ownership = await own({ path, mapSize, logger, random })
     const { database, epoch, claim } = ownership
     const store = new Store(database, epoch)
     try {
@@ -177,8 +178,8 @@ export class LmdbTransport implements Transport {
         history,
         claim,
         run,
-        clock: io.clock,
-        logger: io.logger,
+        clock,
+        logger,
         place: this.#settings,
         holder: () => holderOf(database),
       })

@@ -3,10 +3,11 @@ import { randomUUID } from 'node:crypto'
 import { closeSync, fsyncSync, mkdirSync, openSync, statfsSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { dirname, resolve } from 'node:path'
-import type { Clock } from '../../api/clock.ts'
+import { setTimeout as pause } from 'node:timers/promises'
 import { StoreCorruptError, StoreLockedError } from '../../api/errors.ts'
+import type { Logger } from '../../api/logger.ts'
 import { inspectDataFile } from './data-file.ts'
-import { formatOf, openForReading, openForWriting } from './database.ts'
+import { formatOf, openForReading, openForWriting, steadily } from './database.ts'
 import type { Database } from './database.ts'
 import { FORMAT, META } from './layout.ts'
 import { LifeSign } from './life-sign.ts'
@@ -38,7 +39,8 @@ export interface Ownership {
 export interface OwnOptions {
   readonly path: string
   readonly mapSize: number | undefined
-  readonly clock: Clock
+  readonly logger: Logger
+  readonly random: () => number
 }
 
 const NO_CLAIM: Claim = { number: 0, owner: undefined }
@@ -47,7 +49,7 @@ const NO_CLAIM: Claim = { number: 0, owner: undefined }
 const ATTEMPTS = 20
 
 /** How long another process may take to write a new file's header. */
-const CREATION_MS = 2_000
+const CREATION_ATTEMPTS = 100
 const CREATION_POLL_MS = 10
 
 /** What a new store takes at first. */
@@ -62,18 +64,21 @@ const FIRST_BYTES = 256 * 1024
 export async function own(options: OwnOptions): Promise<Ownership> {
   const { path } = options
   mkdirSync(path, { recursive: true })
-  await whenCreated(options)
+  await whenCreated(path)
   if (await LifeSign.hasTwin(path)) {
     throw new StoreLockedError(path, `process ${process.pid} of another container`)
   }
   const sign = await LifeSign.raise(path)
   try {
-    let found = readClaim(path)
+    let found = await steadily(() => readClaim(path), options.random)
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       if (found.owner !== undefined && (await LifeSign.isUp(path, found.owner.address))) break
-      const taken = take(options, found, sign)
+      const expected = found
+      const taken = await steadily(() => take(options, expected, sign), options.random)
       if (!('found' in taken)) {
-        if (found.owner !== undefined) await LifeSign.sweep(path)
+        for (const error of await LifeSign.sweep(path)) {
+          options.logger.warn({ path, error }, 'a socket of a former owner is left')
+        }
         return taken
       }
       found = taken.found
@@ -177,14 +182,12 @@ export function nameOf(owner: Owner | undefined): string | undefined {
 }
 
 /** Another starter may be writing the header of a new file. */
-async function whenCreated({ path, clock }: OwnOptions): Promise<void> {
-  const until = clock.now() + CREATION_MS
-  while (inspectDataFile(path, 'write') === 'incomplete') {
-    if (clock.now() >= until) throw new StoreCorruptError(path, 'data.mdb is cut off')
-    // oxlint-disable-next-line no-await-in-loop -- waiting is the purpose
-    await new Promise<void>((resume) => {
-      clock.after(CREATION_POLL_MS, resume, { keepAlive: true })
-    })
+async function whenCreated(path: string): Promise<void> {
+  for (let attempt = 0; inspectDataFile(path, 'write') === 'incomplete'; attempt++) {
+    if (attempt === CREATION_ATTEMPTS) throw new StoreCorruptError(path, 'data.mdb is cut off')
+    // Real time, whatever the clock: another process is waited for.
+    // oxlint-disable-next-line no-await-in-loop
+    await pause(CREATION_POLL_MS)
   }
 }
 

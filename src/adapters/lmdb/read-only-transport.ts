@@ -9,7 +9,7 @@ import type {
 } from '../../api/transport.ts'
 import { nextTurn } from '../../kit/next-task.ts'
 import { inspectDataFile } from './data-file.ts'
-import { formatOf, openForReading } from './database.ts'
+import { formatOf, openForReading, steadily } from './database.ts'
 import { openError, readError } from './errors.ts'
 import type { LmdbSettings } from './options.ts'
 import { Store } from './store.ts'
@@ -20,8 +20,9 @@ export class ReadOnlyLmdbTransport implements Transport {
   readonly capabilities: Capabilities
   readonly livenessMs = 0
   readonly #settings: LmdbSettings
+  #opening: Promise<Store> | undefined
   #store: Store | undefined
-  #closed = false
+  #closing: Promise<void> | undefined
 
   constructor(settings: LmdbSettings) {
     this.#settings = settings
@@ -40,21 +41,16 @@ export class ReadOnlyLmdbTransport implements Transport {
     }
   }
 
-  async open(): Promise<void> {
-    if (this.#closed) throw new ClosedError(this.name)
-    if (this.#store !== undefined) return
-    const { path } = this.#settings
+  async open(io: Io): Promise<void> {
+    if (this.#closing !== undefined) throw new ClosedError(this.name)
+    const opening = (this.#opening ??= this.#open(io))
     try {
-      const isThere = inspectDataFile(path, 'read') === 'complete'
-      const database = isThere ? openForReading(path) : undefined
-      const format = database && formatOf(database, path)
-      if (database === undefined || format === undefined) {
-        throw new InvalidOptionError('path', `${path} holds no store; readOnly makes none`)
-      }
-      this.#store = new Store(database, format.epoch)
+      this.#store = await opening
     } catch (error) {
+      if (this.#opening === opening) this.#opening = undefined
       throw openError(error, this.#settings)
     }
+    if (this.#closing !== undefined) throw new ClosedError(this.name)
   }
 
   /** @throws UnsupportedOptionError always: changes are told by the process that makes them */
@@ -98,15 +94,29 @@ export class ReadOnlyLmdbTransport implements Transport {
     throw new UnsupportedOptionError('a write', this.name, 'the store is open with readOnly')
   }
 
-  async close(): Promise<void> {
-    this.#closed = true
-    const store = this.#store
-    this.#store = undefined
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #open({ random }: Io): Promise<Store> {
+    const { path } = this.#settings
+    const isThere = inspectDataFile(path, 'read') === 'complete'
+    const database = isThere ? await steadily(() => openForReading(path), random) : undefined
+    const format = database && formatOf(database, path)
+    if (database === undefined || format === undefined) {
+      throw new InvalidOptionError('path', `${path} holds no store; readOnly makes none`)
+    }
+    return new Store(database, format.epoch)
+  }
+
+  async #close(): Promise<void> {
+    const store = await this.#opening?.catch(() => undefined)
     await store?.close()
   }
 
   #held(): Store {
-    if (this.#store === undefined) throw new ClosedError(this.name)
+    if (this.#store === undefined || this.#closing !== undefined) throw new ClosedError(this.name)
     this.#store.refresh()
     return this.#store
   }
