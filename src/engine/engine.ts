@@ -153,11 +153,16 @@ export class Engine implements Sync, RegistrationHost {
 
   /** Opens the transport, once; reads and writes wait for it. Rejects as {@link Transport.open} does. */
   open(): Promise<void> {
-    this.#opening ??= this.#untilClosed(
-      this.#transport.open(this.#io()).then(() => {
-        this.#opened = true
-      }),
-    )
+    if (this.#opening === undefined) {
+      this.#opening = this.#untilClosed(this.#transport.open(this.#io()))
+      // The first to hear of it, lest a write that comes then overtakes those that wait.
+      this.#opening.then(
+        () => {
+          this.#opened = true
+        },
+        () => {}, // told to whoever waits
+      )
+    }
     return this.#opening
   }
 
