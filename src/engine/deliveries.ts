@@ -1,3 +1,5 @@
+import { Fifo } from '../kit/fifo.ts'
+
 interface Deliverer {
   deliver(): void
 }
@@ -7,16 +9,20 @@ interface Deliverer {
  * they were touched.
  */
 export class Deliveries {
-  #waiting: Deliverer[] = []
+  readonly #waiting = new Fifo<Deliverer>()
+  #serving = false
 
   add(deliverer: Deliverer): void {
-    if (this.#waiting.push(deliverer) === 1) queueMicrotask(() => this.#serve())
+    this.#waiting.push(deliverer)
+    if (this.#serving) return
+    this.#serving = true
+    queueMicrotask(() => this.#serve())
   }
 
   #serve(): void {
-    const deliverers = this.#waiting
-    this.#waiting = []
-    for (const deliverer of deliverers) {
+    for (;;) {
+      const deliverer = this.#waiting.shift()
+      if (deliverer === undefined) break
       try {
         deliverer.deliver()
       } catch (error) {
@@ -26,5 +32,6 @@ export class Deliveries {
         })
       }
     }
+    this.#serving = false
   }
 }

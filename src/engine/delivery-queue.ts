@@ -1,4 +1,5 @@
 import type { Position, RawPair } from '../api/transport.ts'
+import { Fifo } from '../kit/fifo.ts'
 import type { Feed } from '../source/source.ts'
 import { sameBytes } from '../source/watch-loop.ts'
 import type { SourceChange } from '../source/watch-loop.ts'
@@ -80,12 +81,11 @@ function sizeOf(change: PendingChange): number {
 }
 
 class QueueOfAll implements DeliveryQueue {
-  #items: PendingChange[] = []
-  #head = 0
+  readonly #items = new Fifo<PendingChange>()
   bytes = 0
 
   get size(): number {
-    return this.#items.length - this.#head
+    return this.#items.size
   }
 
   push(change: PendingChange): void {
@@ -94,43 +94,32 @@ class QueueOfAll implements DeliveryQueue {
   }
 
   unshift(change: PendingChange): void {
-    this.#items = [change, ...this]
-    this.#head = 0
+    this.#items.unshift(change)
     this.bytes += sizeOf(change)
   }
 
   shift(): PendingChange | undefined {
-    const change = this.#items[this.#head]
-    if (change === undefined) return undefined
-    this.bytes -= sizeOf(change)
-    this.#head++
-    if (this.#head === this.#items.length) {
-      this.#items = []
-      this.#head = 0
-    } else if (this.#head >= 1024 && this.#head * 2 > this.#items.length) {
-      this.#items = this.#items.slice(this.#head)
-      this.#head = 0
-    }
+    const change = this.#items.shift()
+    if (change !== undefined) this.bytes -= sizeOf(change)
     return change
   }
 
-  *[Symbol.iterator](): Iterator<PendingChange> {
-    for (let i = this.#head; i < this.#items.length; i++) yield this.#items[i] as PendingChange
+  [Symbol.iterator](): Iterator<PendingChange> {
+    return this.#items[Symbol.iterator]()
   }
 
   retain(keep: (change: PendingChange) => boolean): PendingChange[] {
-    const all = [...this]
-    this.clear()
-    for (const change of all) if (keep(change)) this.push(change)
-    return all.filter((change) => !keep(change))
+    const dropped: PendingChange[] = []
+    for (const change of this.clear()) {
+      if (keep(change)) this.push(change)
+      else dropped.push(change)
+    }
+    return dropped
   }
 
   clear(): PendingChange[] {
-    const dropped = [...this]
-    this.#items = []
-    this.#head = 0
     this.bytes = 0
-    return dropped
+    return this.#items.clear()
   }
 }
 

@@ -1,10 +1,11 @@
+import { Fifo } from './fifo.ts'
+
 /**
  * Turns pushes into an async iterable with one reader. It ends when the signal aborts or `end` is called; `fail`
  * throws at the reader once what was pushed before is read.
  */
 export class PushQueue<T extends object> implements AsyncIterableIterator<T, undefined> {
-  #items: T[] = []
-  #head = 0
+  readonly #items = new Fifo<T>()
   #wake: (() => void) | undefined
   #ended = false
   #error: { readonly cause: unknown } | undefined
@@ -21,7 +22,7 @@ export class PushQueue<T extends object> implements AsyncIterableIterator<T, und
   }
 
   get size(): number {
-    return this.#items.length - this.#head
+    return this.#items.size
   }
 
   get ended(): boolean {
@@ -41,10 +42,7 @@ export class PushQueue<T extends object> implements AsyncIterableIterator<T, und
 
   /** What is queued and will not be read any more: for the owner, after `end`. */
   drain(): T[] {
-    const rest = this.#items.slice(this.#head)
-    this.#items = []
-    this.#head = 0
-    return rest
+    return this.#items.clear()
   }
 
   /** The reader sees the end, whatever is queued. */
@@ -58,13 +56,7 @@ export class PushQueue<T extends object> implements AsyncIterableIterator<T, und
 
   /** What `next` would give at once; undefined when it would wait, end or throw. */
   poll(): T | undefined {
-    if (this.#ended || this.#head === this.#items.length) return undefined
-    const item = this.#items[this.#head++] as T
-    if (this.#head === this.#items.length) {
-      this.#items = []
-      this.#head = 0
-    }
-    return item
+    return this.#ended ? undefined : this.#items.shift()
   }
 
   async next(): Promise<IteratorResult<T, undefined>> {

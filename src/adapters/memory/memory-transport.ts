@@ -106,15 +106,14 @@ export class MemoryTransport implements Transport {
     return keys.flatMap((key) => this.#pairs.get(key) ?? [])
   }
 
-  async commit(
-    ops: readonly Op[],
-    { waitFor, timeoutMs }: CommitOptions,
-    io: Io,
-  ): Promise<CommitResult> {
-    const applied = waitFor === 'applied' ? new Applied() : undefined
-    const result = this.#write(ops, applied, io)
-    if (applied === undefined) return result
-    return { ...result, receivers: await applied.settled(timeoutMs, io.clock) }
+  // Not async: a frame and a promise less for every write.
+  commit(ops: readonly Op[], options: CommitOptions, io: Io): Promise<CommitResult> {
+    try {
+      if (options.waitFor === 'applied') return this.#commitApplied(ops, options, io)
+      return Promise.resolve(this.#write(ops, undefined, io))
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   async close(): Promise<void> {
@@ -127,7 +126,16 @@ export class MemoryTransport implements Transport {
     }
   }
 
-  // Apart from `commit`: an async function keeps room for all its variables.
+  async #commitApplied(
+    ops: readonly Op[],
+    { timeoutMs }: CommitOptions,
+    io: Io,
+  ): Promise<CommitResult> {
+    const applied = new Applied()
+    const result = this.#write(ops, applied, io)
+    return { ...result, receivers: await applied.settled(timeoutMs, io.clock) }
+  }
+
   #write(ops: readonly Op[], applied: Applied | undefined, io: Io): CommitResult {
     this.#assertOpen()
     for (const op of ops) this.#assertCondition(op)
