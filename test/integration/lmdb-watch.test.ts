@@ -373,7 +373,8 @@ describe('lmdb: applied', () => {
       answering((receipt) => receipt.routed(['x'])),
     )
     await seen.until('listed')
-    await expect(applied(store, 50)).rejects.toMatchObject({
+    // Time enough for the commit: what runs out is the wait for the answer.
+    await expect(applied(store, 2_000)).rejects.toMatchObject({
       code: 'SYNC_TIMEOUT',
       outcome: 'stored',
     })

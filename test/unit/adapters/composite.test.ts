@@ -1,5 +1,12 @@
 import { afterEach, describe, expect, it } from '@jest/globals'
-import { Agent, composite, memory, PartialWriteError, raw, VersionConflictError } from '../../../src/index.ts'
+import {
+  Agent,
+  composite,
+  memory,
+  PartialWriteError,
+  raw,
+  VersionConflictError,
+} from '../../../src/index.ts'
 import type { CompositeOptions, Transport } from '../../../src/index.ts'
 import { SwitchableTransport } from '../../support/switchable-transport.ts'
 import { waitFor } from '../../support/wait-for.ts'
@@ -191,10 +198,12 @@ describe('composite', () => {
     second.cut()
     const failed = await both.put('/k/a', text('2')).catch((error: unknown) => error)
     expect(failed).toBeInstanceOf(PartialWriteError)
-    expect((failed as PartialWriteError).parts.map(({ part, outcome }) => [part, outcome])).toEqual([
-      ['one', 'stored'],
-      ['two', 'not-applied'],
-    ])
+    expect((failed as PartialWriteError).parts.map(({ part, outcome }) => [part, outcome])).toEqual(
+      [
+        ['one', 'stored'],
+        ['two', 'not-applied'],
+      ],
+    )
     // A delete begins with the last part: nothing was deleted in front of the failure.
     await expect(both.delete('/k/a')).rejects.toMatchObject({ code: 'SYNC_UNAVAILABLE' })
     expect(shown((await writeFirst.get('/k/a'))?.bytes ?? new Uint8Array())).toBe('2')
@@ -220,7 +229,9 @@ describe('composite', () => {
     const { version } = await both.put('/k/a', text('1'), { ifAbsent: true })
     expect(version).toMatch(/^one#/)
     await both.put('/k/a', text('2'), { ifVersion: version })
-    const conflict = await both.put('/k/a', text('3'), { ifVersion: version }).catch((e: unknown) => e)
+    const conflict = await both
+      .put('/k/a', text('3'), { ifVersion: version })
+      .catch((e: unknown) => e)
     expect(conflict).toBeInstanceOf(VersionConflictError)
     expect((conflict as VersionConflictError).expected).toBe(version)
     expect(await writeSecond.get('/k/a')).toBeUndefined()
