@@ -28,6 +28,8 @@ const OPTIONS = {
   overlappingSync: false,
   // Else the driver makes a promise that nobody sees, whose rejection would end the process.
   eventTurnBatching: false,
+  // The driver's thread begins with a batch while the rest of it is still being handed over.
+  batchStartThreshold: 32,
   maxReaders: MAX_READERS,
   encoding: 'binary',
   useVersions: true,
