@@ -1,6 +1,14 @@
 import { Buffer } from 'node:buffer'
 import { randomUUID } from 'node:crypto'
-import { closeSync, openSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs'
+import {
+  closeSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+} from 'node:fs'
 import { createConnection, createServer } from 'node:net'
 import type { Server } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -8,6 +16,9 @@ import { isAbsolute, join } from 'node:path'
 
 /** The longest socket path that every system takes. */
 const MAX_SOCKET_PATH_BYTES = 100
+
+/** A younger socket may belong to a process that is just starting. */
+const NEW_MS = 60_000
 
 /** Process number, when the process began, and something of its own. */
 const SOCKET_NAME = /^owner-(\d+)-(\d+)-\w+\.sock$/
@@ -72,13 +83,20 @@ export class LifeSign {
     return false
   }
 
-  /** Removes the sockets that killed processes left. @returns why one could not be removed */
-  static async sweep(folder: string): Promise<readonly unknown[]> {
+  /**
+   * Removes the sockets that killed processes left: that of the `former` owner, and old ones. A new one may be about to
+   * listen. @returns why one could not be removed
+   */
+  static async sweep(folder: string, former: string | undefined): Promise<readonly unknown[]> {
     const errors: unknown[] = []
     for (const { name } of socketsIn(folder)) {
+      const path = join(folder, name)
       try {
+        const isOld = Date.now() - statSync(path).mtimeMs > NEW_MS
         // oxlint-disable-next-line no-await-in-loop -- a handful at most
-        if (!(await LifeSign.isUp(folder, name))) rmSync(join(folder, name), { force: true })
+        if ((isOld || name === former) && !(await LifeSign.isUp(folder, name))) {
+          rmSync(path, { force: true })
+        }
       } catch (error) {
         errors.push(error)
       }

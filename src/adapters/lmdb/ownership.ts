@@ -76,7 +76,7 @@ export async function own(options: OwnOptions): Promise<Ownership> {
       const expected = found
       const taken = await steadily(() => take(options, expected, sign), options.random)
       if (!('found' in taken)) {
-        for (const error of await LifeSign.sweep(path)) {
+        for (const error of await LifeSign.sweep(path, found.owner?.address)) {
           options.logger.warn({ path, error }, 'a socket of a former owner is left')
         }
         return taken
