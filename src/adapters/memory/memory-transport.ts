@@ -16,6 +16,7 @@ import type {
 } from '../../api/transport.ts'
 import { Applied } from '../../kit/applied.ts'
 import { ChangeHistory } from '../../kit/change-history.ts'
+import { nextTurn } from '../../kit/next-task.ts'
 import { PrefixIndex } from '../../kit/prefix-index.ts'
 import { PushQueue } from '../../kit/push-queue.ts'
 
@@ -29,6 +30,8 @@ export interface MemoryOptions {
 }
 
 const PAGE = 1_000
+/** Batches that a watcher may be behind before writers leave it a turn of the event loop. */
+const CROWDED = 1_024
 
 interface Watcher {
   readonly cover: PrefixIndex<true>
@@ -47,6 +50,8 @@ export class MemoryTransport implements Transport {
   #io: Io | undefined
   #epoch = ''
   #revision = 0
+  /** Of the watcher that is furthest behind, in batches. */
+  #backlog = 0
   #closed = false
 
   constructor(options: MemoryOptions = {}) {
@@ -110,7 +115,9 @@ export class MemoryTransport implements Transport {
   commit(ops: readonly Op[], options: CommitOptions, io: Io): Promise<CommitResult> {
     try {
       if (options.waitFor === 'applied') return this.#commitApplied(ops, options, io)
-      return Promise.resolve(this.#write(ops, undefined, io))
+      const result = this.#write(ops, undefined, io)
+      // Writers that never leave their turn would outrun every reader: the backlog is to stay bounded (W24).
+      return this.#backlog > CROWDED ? nextTurn().then(() => result) : Promise.resolve(result)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -200,7 +207,9 @@ export class MemoryTransport implements Transport {
     const position = this.#position()
     // A watcher alone may as well look itself.
     const alone = this.#watchers.size === 1
+    this.#backlog = 0
     for (const { cover, batches } of this.#watchers) {
+      this.#backlog = Math.max(this.#backlog, batches.size)
       const seen = alone ? changes : coveredOf(changes, cover)
       // A stream that was given up routes nothing any more, though it is not yet gone.
       if (seen.length === 0 || batches.ended) continue
