@@ -264,6 +264,8 @@ export class WatchLoop {
     this.#retry?.stop()
     this.#retry = undefined
     this.#staged = new LatestValues()
+    // A reconcile that breaks off has confirmed nothing.
+    this.#named = new Set()
     this.#attempt?.abort()
     this.#attempt = undefined
   }

@@ -183,6 +183,23 @@ describe('refusals (C7)', () => {
     expect(patient.registration.status.inFlight).toBe(1)
   })
 
+  it('the time of an event ends with it: the next one, which has none, is not taken for late', async () => {
+    const s = new ScriptedAgent()
+    const seen = s.watch('r', '/', { doneTimeoutMs: { change: 50, resync: 0 } })
+    await s.start()
+    seen.answer('hold')
+    s.stream().changes([['put', '/x', '1', 1]])
+    await s.settle()
+    await s.run(20)
+    seen.events[1]?.ack()
+    void s.agent.resync()
+    await s.settle()
+    await s.run(5_000)
+    expect(seen.lines()).toEqual(['resync startup', 'put /x=1', 'resync requested'])
+    expect(seen.events[2]?.aborted).toBe(false)
+    expect(seen.registration.status.refusals).toBe(0)
+  })
+
   describe('a late done() (C12)', () => {
     const late = async (
       watch: WatchOptions,

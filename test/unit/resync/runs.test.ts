@@ -371,6 +371,21 @@ describe('two transports', () => {
     expect(log.slice(4)).toEqual(['+b', '-b', '+d', '-d'])
   })
 
+  it('one that came due alone during a run, and is then touched by a reset, comes in its turn', async () => {
+    const { agent, log, transports, clock, recorders } = await twoTransports()
+    log.splice(0)
+    const run = agent.resync(['a'])
+    await Promise.resolve()
+    await recorders[3]?.registration.register('')
+    transports[1].script.stream(0).reset('compacted').listed('p1')
+    transports[1].script.stream(1).listed('p1')
+    await clock.run(0)
+    await run
+    await clock.run(0)
+    await clock.run(0)
+    expect(log).toEqual(['+a', '-a', '+b', '-b', '+d', '-d'])
+  })
+
   it('both reset: one run, in order', async () => {
     const { log, transports, clock } = await twoTransports()
     log.splice(0)

@@ -363,6 +363,41 @@ describe('a watch loop', () => {
     expect(told.filter((line) => line.includes('→'))).toEqual([])
   })
 
+  it.each(['a lost link', 'a reset'])(
+    'what a reconcile named before %s says nothing to the next',
+    async (how) => {
+      const { loop, transport, told, clock, settle } = harness()
+      loop.start()
+      const first = transport.script.stream(0)
+      first
+        .pairs([
+          ['/a', '1', 1],
+          ['/b', '1', 1],
+        ])
+        .listed('p1')
+        .pairs([['/a', '1', 1]])
+      let stream = first
+      if (how === 'a reset') {
+        first
+          .reset('compacted')
+          .pairs([
+            ['/a', '1', 1],
+            ['/b', '1', 1],
+          ])
+          .listed('p1')
+      } else {
+        first.fail(new Error('cut'))
+        stream = transport.script.stream(1).changes([], { position: 'p1' })
+      }
+      await settle()
+      await clock.run(10)
+      told.splice(0)
+      stream.pairs([['/b', '1', 1]]).listed('p1')
+      await settle()
+      expect(told).toEqual([expect.stringMatching(/^\/a: 1 → - @/)])
+    },
+  )
+
   it('resumes from a checkpoint with its state, or replaces it when it is too old', async () => {
     const pair = (
       key: string,
