@@ -1,0 +1,34 @@
+import { describe, expect, it } from '@jest/globals'
+import { describeWithRedisUrl } from '../servers/describe-with-redis.ts'
+import { spawnNode } from '../support/spawn-node.ts'
+import { tempDir } from '../support/temp-dir.ts'
+
+const POINTS = [
+  'while it starts',
+  'during a RESYNC',
+  'during a put',
+  'in a handler',
+  'in a back-off',
+  'with a run waiting',
+] as const
+
+/** How long a process may live on once everything is closed. */
+const GRACE_MS = 3_000
+
+async function exits(kind: string, where: string, point: string): Promise<void> {
+  const program = spawnNode('test/contract/exit.program.ts', { args: [kind, where, point] })
+  expect(await program.nextLine()).toBe('closed')
+  const late = setTimeout(() => void program.kill(), GRACE_MS)
+  expect(await program.exited).toBe(0)
+  clearTimeout(late)
+}
+
+describe('case 15, C11: after close the process exits by itself', () => {
+  it.each(POINTS)('memory, closed %s', (point) => exits('memory', '', point))
+
+  it.each(POINTS)('lmdb, closed %s', async (point) => exits('lmdb', await tempDir('exit'), point))
+})
+
+describeWithRedisUrl('case 15, C11 on Redis: after close the process exits by itself', (url) => {
+  it.each(POINTS)('closed %s', (point) => exits('redis', url(), point))
+})
