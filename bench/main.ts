@@ -11,6 +11,7 @@ import {
   readEnvironment,
   writeResults,
 } from './report.ts'
+import { removeServers } from './redis-server.ts'
 import { scenarios } from './scenario/index.ts'
 
 /**
@@ -33,9 +34,13 @@ if (chosen.length === 0 && chosenMicros.length === 0) {
 }
 
 const results: ScenarioResult[] = []
-for (const scenario of chosen) {
-  console.error(`${scenario.title} …`)
-  results.push(await runScenario(scenario))
+try {
+  for (const scenario of chosen) {
+    console.error(`${scenario.title} …`)
+    results.push(await runScenario(scenario))
+  }
+} finally {
+  await removeServers()
 }
 const microResults: MicroResult[] = []
 for (const micro of chosenMicros) {

@@ -18,12 +18,15 @@ export async function redisServer(fill?: (client: Redis) => Promise<void>): Prom
     return {
       settings: { url: server.url, port: String(server.port) },
       versions: [`Redis ${version}`],
-      close: tearDown,
+      close: () => server.stop(),
     }
   } finally {
     client.disconnect()
   }
 }
+
+/** After the last scenario: what servers leave behind. */
+export const removeServers: () => Promise<void> = tearDown
 
 /** Sets so many keys, in pipelines. */
 export async function setAll(
