@@ -28,7 +28,7 @@ function burst(delivery: 'all' | 'latest'): () => () => void {
       for (const [i, next] of pairs.entries()) {
         const prev = pairs[(i + 512) % 1_024]
         const change = { key: next.key, prev, next, revision: i }
-        queue.push(pendingChange(change, feed, undefined, undefined))
+        queue.push(pendingChange(change, feed, undefined, 0, undefined))
       }
       while (queue.shift() !== undefined) continue
     }

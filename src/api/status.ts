@@ -28,6 +28,8 @@ export interface RegistrationStatus {
   readonly pendingBytes: number
   /** Events delivered and not yet answered: 0 or 1. */
   readonly inFlight: number
+  /** How long the oldest change that is not answered has waited, or the open RESYNC, in ms; 0 when nothing waits. */
+  readonly lagMs: number
   /** Refusals and timeouts since the start. */
   readonly refusals: number
   readonly lastError: unknown

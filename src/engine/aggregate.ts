@@ -106,6 +106,7 @@ function unite(parts: readonly RegistrationStatus[]): RegistrationStatus {
     pending: sum((part) => part.pending),
     pendingBytes: sum((part) => part.pendingBytes),
     inFlight: sum((part) => part.inFlight),
+    lagMs: Math.max(...parts.map((part) => part.lagMs)),
     refusals: sum((part) => part.refusals),
     lastError: parts.find((part) => part.lastError !== undefined)?.lastError,
     lastResync: latest.lastResync,

@@ -15,6 +15,8 @@ export interface PendingChange {
   readonly feed: Feed
   /** The border before its (first) change: where a checkpoint may go on while it is open. */
   readonly before: Position | undefined
+  /** When it arrived, the first of several that coalesced; ms since the epoch. */
+  readonly at: number
   tickets: Ticket[] | undefined
 }
 
@@ -22,6 +24,7 @@ export function pendingChange(
   change: SourceChange,
   feed: Feed,
   before: Position | undefined,
+  at: number,
   ticket: Ticket | undefined,
 ): PendingChange {
   return {
@@ -31,6 +34,7 @@ export function pendingChange(
     revision: change.revision,
     feed,
     before,
+    at,
     tickets: ticket === undefined ? undefined : [ticket],
   }
 }

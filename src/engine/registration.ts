@@ -123,10 +123,19 @@ export class Registration implements WatchRegistration, ResyncTarget {
       pending: this.#queue.size + (this.#retry?.repeated === undefined ? 0 : 1),
       pendingBytes: this.#queue.bytes,
       inFlight: this.#open === undefined ? 0 : 1,
+      lagMs: this.#lagMs(),
       refusals: this.#refusals,
       lastError: this.#lastError,
       lastResync: this.#resyncRecord.last,
     }
+  }
+
+  #lagMs(): number {
+    const [first] = this.#queue
+    const oldest = this.#open?.change ?? this.#retry?.repeated ?? first
+    const { last } = this.#resyncRecord
+    const since = this.#open?.kind === 'resync' ? last?.at : oldest?.at
+    return since === undefined ? 0 : Math.max(0, this.#host.io.clock.now() - since)
   }
 
   handle(handlers: Handlers): Subscription {
@@ -322,7 +331,7 @@ export class Registration implements WatchRegistration, ResyncTarget {
       if (ticket !== undefined) this.#resyncTickets.add([ticket])
       return
     }
-    const pending = pendingChange(change, feed, before, ticket)
+    const pending = pendingChange(change, feed, before, this.#host.io.clock.now(), ticket)
     const { delivery, queueLimit, queueBytes } = this.#options
     if (delivery === 'latest' && this.#retry?.change.key === pending.key) {
       this.#retry.merge(pending)

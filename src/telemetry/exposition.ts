@@ -78,6 +78,15 @@ const DEFINITIONS: readonly Definition[] = [
     read: perRegistration(sum((status) => status.pendingBytes)),
   },
   {
+    name: 'lag_seconds',
+    help: 'How long the oldest change that is not answered has waited, or the open RESYNC.',
+    type: 'gauge',
+    labels: OF_REGISTRATION,
+    read: perRegistration((series) => [
+      [{}, Math.max(0, ...series.statuses.map((status) => status.lagMs)) / 1_000],
+    ]),
+  },
+  {
     name: 'registration_live',
     help: '1 while the registration follows its source: RESYNC acknowledged, stream open.',
     type: 'gauge',

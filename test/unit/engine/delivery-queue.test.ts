@@ -20,6 +20,7 @@ function change(
     revision,
     feed,
     before: undefined,
+    at: 0,
     tickets: undefined,
   }
 }

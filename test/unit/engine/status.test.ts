@@ -25,4 +25,31 @@ describe('status', () => {
     await seen.registration.close()
     expect(outcomes).toEqual(['open', 'voided'])
   })
+
+  it('lag is the age of the oldest change that is not answered', async () => {
+    const s = new ScriptedAgent()
+    const seen = s.watch(
+      'r',
+      '/',
+      { doneTimeoutMs: { change: 0 } },
+      {
+        answer: (event) => (event.kind === 'resync' ? 'ack' : 'hold'),
+      },
+    )
+    void s.begin()
+    s.stream().listed()
+    await s.settle()
+    const lag = (): number => seen.registration.status.lagMs
+    expect(lag()).toBe(0)
+    s.stream().changes([['put', '/a', '1', 1]])
+    await s.settle()
+    s.clock.advance(300)
+    s.stream().changes([['put', '/b', '1', 2]])
+    await s.settle()
+    s.clock.advance(200)
+    expect(lag()).toBe(500)
+    ;(await seen.until('/a', '1')).ack()
+    await s.settle()
+    expect(lag()).toBe(200)
+  })
 })
