@@ -110,6 +110,8 @@ export interface Capabilities {
   readonly ordered: boolean
   /** The largest value in bytes. */
   readonly maxValueBytes: number
+  /** False where the store can be read but not watched: `watch` is refused at once. */
+  readonly watchable?: boolean
   /** The longest key in bytes, when it is less than 1 024. */
   readonly maxKeyBytes?: number
 }

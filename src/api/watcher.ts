@@ -50,7 +50,7 @@ export interface Handlers {
 export interface KeyValProtoWatcher {
   /**
    * Subscribes to everything under the prefixes: first a RESYNC, then CHANGEs (C1).
-   * @throws InvalidKeyError, InvalidOptionError, AlreadyRegisteredError, ClosedError
+   * @throws InvalidKeyError, InvalidOptionError, AlreadyRegisteredError, UnsupportedOptionError, ClosedError
    */
   watch(
     resyncName: string,

@@ -1,5 +1,5 @@
 import type { KeyVal } from '../api/change-event.ts'
-import { ClosedError, describeError, isSyncError } from '../api/errors.ts'
+import { ClosedError, describeError, isSyncError, UnsupportedOptionError } from '../api/errors.ts'
 import type { Instrumentation } from '../api/instrumentation.ts'
 import { assertKey, assertPrefix, compareKeys, hasPrefix } from '../api/key.ts'
 import { prefixOf } from '../api/model.ts'
@@ -196,6 +196,9 @@ export class Engine implements Sync, RegistrationHost {
     const list = (Array.isArray(prefixes) ? prefixes : [prefixes]) as readonly Prefix[]
     const strings = list.map(prefixOf)
     for (const prefix of strings) assertPrefix(prefix, this.maxKeyBytes)
+    if (this.#transport.capabilities.watchable === false && strings.length > 0) {
+      throw new UnsupportedOptionError('watch', this.transportName, 'it can only be read')
+    }
     const resolved = resolveWatchOptions(options)
     if (resolved.resume !== undefined) {
       readCheckpoint(resolved.resume, this.transportName, strings)

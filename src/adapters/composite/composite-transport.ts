@@ -310,6 +310,7 @@ function unitedCapabilities(
     browser: every('browser'),
     ordered: false,
     maxValueBytes: Math.min(...all.map((capabilities) => capabilities.maxValueBytes)),
+    ...(all.some((capabilities) => capabilities.watchable === false) ? { watchable: false } : {}),
     ...(keyLimits.length === 0 ? {} : { maxKeyBytes: Math.min(...keyLimits) }),
   }
 }

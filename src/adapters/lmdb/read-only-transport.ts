@@ -38,6 +38,7 @@ export class ReadOnlyLmdbTransport implements Transport {
       browser: false,
       ordered: true,
       maxValueBytes: settings.maxValueBytes,
+      watchable: false,
     }
   }
 
