@@ -42,8 +42,8 @@ export class BareRedisMirror {
       return
     }
     const id = String(await this.#subscriber.client('ID'))
-    this.#subscriber.on('message', (_channel: string, keys: unknown) => {
-      for (const key of keys as string[]) this.#announced(key)
+    this.#subscriber.on('messageBuffer', (_channel: Buffer, keys: Buffer[]) => {
+      for (const key of keys) this.#announced(key.toString())
     })
     await this.#subscriber.subscribe('__redis__:invalidate')
     await this.#reader.call('CLIENT', 'TRACKING', 'ON', 'REDIRECT', id, 'BCAST', 'PREFIX', prefix)

@@ -31,6 +31,9 @@ export interface ScenarioResult {
 
 const SIDE = fileURLToPath(new URL('side.js', import.meta.url))
 
+/** A side that has not answered by then is stuck. */
+const ANSWER_MS = 120_000
+
 /** From the parent to a side. */
 export type Request = 'warm-up' | 'sample' | 'close'
 /** From a side to the parent. */
@@ -92,6 +95,7 @@ async function takeFresh(
     for (const [name, taken] of samples) {
       const side = await SideProcess.start(scenario, name, settings)
       try {
+        for (let w = scenario.warmUps ?? 0; w > 0; w--) await side.ask('warm-up')
         taken.push(await side.ask('sample'))
       } finally {
         await side.stop()
@@ -163,15 +167,17 @@ class SideProcess {
 
   async #answer(): Promise<Answer> {
     const ended = new AbortController()
-    const exit = once(this.#child, 'exit', { signal: ended.signal }).then(([code]) => {
-      throw new Error(`the process of ${this.#name} ended with ${String(code)}`)
+    const exit = once(this.#child, 'exit', { signal: ended.signal }).then(([code, by]) => {
+      throw new Error(`the process of ${this.#name} ended with ${String(code ?? by)}`)
     })
     exit.catch(() => {}) // aborted below
+    const late = setTimeout(() => this.#child.kill('SIGKILL'), ANSWER_MS)
     try {
       const message = once(this.#child, 'message', { signal: ended.signal })
       const [answer] = (await Promise.race([message, exit])) as [Answer]
       return answer
     } finally {
+      clearTimeout(late)
       ended.abort()
     }
   }

@@ -43,10 +43,10 @@ export interface Scenario {
     Record<string, (settings: Readonly<Record<string, string>>) => Promise<Side>>
   >
   readonly prepare?: () => Promise<Shared>
-  /** Of every side, not counted; 2. */
+  /** Of every side, not counted; 2, with `freshProcess` none. */
   readonly warmUps?: number
   /** Of every side; 5. */
   readonly samples?: number
-  /** Every sample in a new process, without warm-up: where peak memory is compared. */
+  /** Every sample in a new process: where peak memory is compared, or where sides would disturb each other by living. */
   readonly freshProcess?: boolean
 }

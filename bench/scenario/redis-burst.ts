@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
+import { Redis } from 'ioredis'
 import { redis } from '../../src/adapters/redis/index.ts'
 import { Agent, composite, memory } from '../../src/index.ts'
 import type { Transport } from '../../src/index.ts'
@@ -11,6 +12,8 @@ import { redisServer } from '../redis-server.ts'
 import type { Measurement, Scenario, Shared, Side } from '../scenario.ts'
 import { tempFolder } from '../temp-folder.ts'
 import { perSecond, VALUE_BYTES } from '../workload.ts'
+
+type Settings = Readonly<Record<string, string>>
 
 const KEYS = 200_000
 const PREFIX = '/burst/'
@@ -24,6 +27,9 @@ const ROUNDS = ['a', 'b'] as const
 export const scenario: Scenario = {
   url: import.meta.url,
   title: 'Redis: burst of 200 k SETs on distinct keys',
+  // Else every side would follow the bursts of all others.
+  freshProcess: true,
+  warmUps: 2,
   rows: [
     row('B6', 'keyspace notifications', 'keyspace', 'bare MGET loop, keyspace', { atLeast: 0.8 }),
     row('B6g', 'keyspace notifications', 'keyspace', 'bare GET per event, keyspace', {
@@ -33,17 +39,15 @@ export const scenario: Scenario = {
     row('B16r', 'composite of memory and Redis', 'composite', 'keyspace', { atLeast: 0.9 }),
   ],
   sides: {
-    keyspace: ({ url, ...files }) => ours(files, redis({ url: url as string })),
-    tracking: ({ url, ...files }) =>
-      ours(files, redis({ url: url as string, notifications: 'tracking' })),
-    composite: ({ url, ...files }) =>
-      ours(files, composite([memory(), redis({ url: url as string })])),
-    'bare MGET loop, keyspace': ({ url, ...files }) =>
-      bare(files, { url: url as string, announcements: 'keyspace' }),
-    'bare MGET loop, tracking': ({ url, ...files }) =>
-      bare(files, { url: url as string, announcements: 'tracking' }),
-    'bare GET per event, keyspace': ({ url, ...files }) =>
-      bare(files, { url: url as string, announcements: 'keyspace', getPerEvent: true }),
+    keyspace: (settings) => ours(settings, redis({ url: settings['url'] as string })),
+    tracking: (settings) =>
+      ours(settings, redis({ url: settings['url'] as string, notifications: 'tracking' })),
+    composite: (settings) =>
+      ours(settings, composite([memory(), redis({ url: settings['url'] as string })])),
+    'bare MGET loop, keyspace': (settings) => bare(settings, { announcements: 'keyspace' }),
+    'bare MGET loop, tracking': (settings) => bare(settings, { announcements: 'tracking' }),
+    'bare GET per event, keyspace': (settings) =>
+      bare(settings, { announcements: 'keyspace', getPerEvent: true }),
   },
   prepare,
 }
@@ -119,7 +123,7 @@ class Fold {
   }
 }
 
-async function ours(files: Readonly<Record<string, string>>, transport: Transport): Promise<Side> {
+async function ours(settings: Settings, transport: Transport): Promise<Side> {
   const agent = new Agent({ transport })
   const fold = new Fold()
   agent.watch('burst', PREFIX).handle({
@@ -131,37 +135,39 @@ async function ours(files: Readonly<Record<string, string>>, transport: Transpor
     },
   })
   await agent.start()
-  return { sample: rounds(files, fold), close: () => agent.close() }
+  return { sample: await rounds(settings, fold), close: () => agent.close() }
 }
 
 async function bare(
-  files: Readonly<Record<string, string>>,
-  options: Omit<BareRedisMirrorOptions, 'prefix' | 'onChange'>,
+  settings: Settings,
+  options: Omit<BareRedisMirrorOptions, 'url' | 'prefix' | 'onChange'>,
 ): Promise<Side> {
   const fold = new Fold()
   const mirror = new BareRedisMirror({
     ...options,
+    url: settings['url'] as string,
     prefix: PREFIX,
     onChange: (key, value) => {
       if (value !== undefined) fold.put(key, value)
     },
   })
   await mirror.start()
-  return { sample: rounds(files, fold), close: async () => mirror.close() }
+  return { sample: await rounds(settings, fold), close: async () => mirror.close() }
 }
 
-function rounds(
-  { port, ...files }: Readonly<Record<string, string>>,
-  fold: Fold,
-): () => Promise<Measurement> {
-  let round = 0
+/** Each begins with the letter that the keys do not have: the same value again is no change. */
+async function rounds(settings: Settings, fold: Fold): Promise<() => Promise<Measurement>> {
+  const client = new Redis(settings['url'] as string)
+  const present = await client.get(`${PREFIX}000000`)
+  client.disconnect()
+  let round = present?.startsWith(ROUNDS[0]) === true ? 1 : 0
   return async () => {
     const letter = ROUNDS[round++ % ROUNDS.length] as (typeof ROUNDS)[number]
-    const file = await open(files[letter] as string)
+    const file = await open(settings[letter] as string)
     try {
       const startedAt = performance.now()
       const arrived = fold.equals(letter)
-      const writer = spawn('redis-cli', ['-p', port as string, '--pipe'], {
+      const writer = spawn('redis-cli', ['-p', settings['port'] as string, '--pipe'], {
         stdio: [file.fd, 'ignore', 'inherit'],
       })
       await Promise.all([arrived, once(writer, 'exit')])

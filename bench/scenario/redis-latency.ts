@@ -29,6 +29,8 @@ export const scenario: Scenario = {
     'bare MGET loop, keyspace': (settings) => bare(settings, 'keyspace'),
     'bare MGET loop, tracking': (settings) => bare(settings, 'tracking'),
   },
+  // Else every side would follow what is written for the others.
+  freshProcess: true,
   warmUps: 1,
   prepare: () => redisServer(),
 }
