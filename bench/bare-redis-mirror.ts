@@ -28,7 +28,8 @@ export class BareRedisMirror {
   constructor(options: BareRedisMirrorOptions) {
     this.#options = options
     this.#reader = new Redis(options.url)
-    this.#subscriber = new Redis(options.url)
+    // Of RESP3's pushes ioredis shows none about tracking.
+    this.#subscriber = new Redis(options.url, { protocol: 2 })
   }
 
   async start(): Promise<void> {
