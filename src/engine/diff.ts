@@ -4,6 +4,7 @@ import type { ChangeEvent, KeyVal } from '../api/change-event.ts'
 import type { ResyncEvent } from '../api/resync-event.ts'
 import type { RawPair } from '../api/transport.ts'
 import { sameBytes } from '../source/watch-loop.ts'
+import { ByteCopier } from './byte-copier.ts'
 import { deleteEvent, putEvent } from './events.ts'
 import type { DeliveryHandle } from './events.ts'
 
@@ -16,11 +17,13 @@ export function diff(): OperatorFunction<ResyncEvent | ChangeEvent, ChangeEvent>
   return (source) =>
     new Observable((subscriber) => {
       const fold = new Map<string, RawPair>()
+      const copies = new ByteCopier()
       let latest: ResyncEvent | ChangeEvent | undefined
       return source.subscribe({
         next: (event) => {
           latest = event
           const out: Output = {
+            copies,
             emit: (change) => subscriber.next(change),
             // A word about an event that others have followed says nothing about the fold of today.
             remember: (key, next) => {
@@ -40,6 +43,7 @@ export function diff(): OperatorFunction<ResyncEvent | ChangeEvent, ChangeEvent>
 
 /** Where one event's changes go. */
 interface Output {
+  readonly copies: ByteCopier
   emit(change: ChangeEvent): void
   /** The receiver has it; undefined: the key is gone. */
   remember(key: string, next: RawPair | undefined): void
@@ -52,6 +56,7 @@ function passOn(event: ChangeEvent, out: Output): void {
     get signal() {
       return event.signal
     },
+    copies: out.copies,
     working: () => event.working(),
     done: (error) => {
       if (error === undefined && !answered) out.remember(event.key, next)
@@ -90,6 +95,7 @@ function unfold(event: ResyncEvent, fold: ReadonlyMap<string, RawPair>, out: Out
       get signal() {
         return event.signal
       },
+      copies: out.copies,
       working: () => event.working(),
       done: (error) => {
         if (answered) return

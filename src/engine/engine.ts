@@ -21,6 +21,7 @@ import type { Message } from '../api/message.ts'
 import { Source } from '../source/source.ts'
 import type { Feed } from '../source/source.ts'
 import type { Observable } from 'rxjs'
+import { ByteCopier } from './byte-copier.ts'
 import { readCheckpoint } from './checkpoint.ts'
 import { Deliveries } from './deliveries.ts'
 import { LazyKeyVal } from './key-val.ts'
@@ -86,6 +87,7 @@ export class Engine implements Sync, RegistrationHost {
   readonly #registrations = new Set<Registration>()
   readonly #writer: Writer
   readonly #deliveries = new Deliveries()
+  readonly #copies = new ByteCopier()
   readonly #closing = new AbortController()
   #opening: Promise<void> | undefined
   #opened = false
@@ -220,7 +222,7 @@ export class Engine implements Sync, RegistrationHost {
     assertKey(key, this.maxKeyBytes)
     if (!this.#opened) await this.open()
     const [pair] = await this.#heard(this.#transport.get([key], this.#io()))
-    return pair === undefined ? undefined : new LazyKeyVal(pair)
+    return pair === undefined ? undefined : new LazyKeyVal(pair, this.#copies)
   }
 
   async *list(prefix: Prefix): AsyncGenerator<KeyVal> {
@@ -233,7 +235,7 @@ export class Engine implements Sync, RegistrationHost {
       for (const pair of page) if (hasPrefix(pair.key, start)) pairs.set(pair.key, pair)
     }
     for (const pair of [...pairs.values()].sort((a, b) => compareKeys(a.key, b.key))) {
-      yield new LazyKeyVal(pair)
+      yield new LazyKeyVal(pair, this.#copies)
     }
   }
 

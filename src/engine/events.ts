@@ -2,11 +2,14 @@ import type { DeleteEvent, Delivery, KeyVal, PutEvent } from '../api/change-even
 import type { MessageType } from '../api/message.ts'
 import type { ResyncEvent, ResyncReason } from '../api/resync-event.ts'
 import type { RawPair } from '../api/transport.ts'
+import type { ByteCopier } from './byte-copier.ts'
 import { LazyKeyVal, PairsView } from './key-val.ts'
 
 /** What an event's methods call; the registration's side of {@link Delivery}. */
 export interface DeliveryHandle {
   readonly signal: AbortSignal
+  /** Makes the receiver's copies of values. */
+  readonly copies: ByteCopier
   working(): void
   done(error?: unknown): void
 }
@@ -24,6 +27,10 @@ class Delivered implements Delivery {
 
   working(): void {
     this.#handle.working()
+  }
+
+  protected get copies(): ByteCopier {
+    return this.#handle.copies
   }
 
   done(error?: unknown): void {
@@ -46,7 +53,7 @@ class DeliveredChange extends Delivered {
 
   get prev(): KeyVal | undefined {
     if (this.#prev === undefined) return undefined
-    this.#prevView ??= new LazyKeyVal(this.#prev)
+    this.#prevView ??= new LazyKeyVal(this.#prev, this.copies)
     return this.#prevView
   }
 
@@ -87,7 +94,7 @@ class DeliveredPut extends DeliveredChange {
 
   /** Many receivers look at the key only. */
   get #view(): KeyVal {
-    this.#nextView ??= new LazyKeyVal(this.#next)
+    this.#nextView ??= new LazyKeyVal(this.#next, this.copies)
     return this.#nextView
   }
 }
@@ -120,7 +127,7 @@ class DeliveredResync extends Delivered implements ResyncEvent {
     this.source = source
     this.reason = reason
     const values = new Map<string, Iterable<KeyVal>>()
-    for (const [prefix, pairs] of views) values.set(prefix, new PairsView(pairs))
+    for (const [prefix, pairs] of views) values.set(prefix, new PairsView(pairs, handle.copies))
     this.values = values
   }
 }

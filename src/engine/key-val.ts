@@ -2,15 +2,18 @@ import type { KeyVal } from '../api/change-event.ts'
 import { decode } from '../api/message.ts'
 import type { MessageType } from '../api/message.ts'
 import type { RawPair } from '../api/transport.ts'
+import type { ByteCopier } from './byte-copier.ts'
 
 /** A receiver's own view of a pair: bytes and message are copies, made when asked for, once (C9). */
 export class LazyKeyVal implements KeyVal {
   readonly #pair: RawPair
+  readonly #copies: ByteCopier
   #bytes: Uint8Array | undefined
   #decoded: Decoded | undefined
 
-  constructor(pair: RawPair) {
+  constructor(pair: RawPair, copies: ByteCopier) {
     this.#pair = pair
+    this.#copies = copies
   }
 
   get key(): string {
@@ -26,7 +29,7 @@ export class LazyKeyVal implements KeyVal {
   }
 
   get bytes(): Uint8Array {
-    this.#bytes ??= copyOf(this.#pair.value)
+    this.#bytes ??= this.#copies.copy(this.#pair.value)
     return this.#bytes
   }
 
@@ -34,7 +37,7 @@ export class LazyKeyVal implements KeyVal {
     const known = this.#decoded
     if (known?.type === type) return known.message as T
     // Decoders may hand out slices of their input: each gets bytes of its own.
-    const message = decode(type, copyOf(this.#pair.value), this.#pair.key)
+    const message = decode(type, this.#copies.copy(this.#pair.value), this.#pair.key)
     this.#decoded = { type, message }
     return message
   }
@@ -45,21 +48,17 @@ interface Decoded {
   readonly message: unknown
 }
 
-function copyOf(bytes: Uint8Array): Uint8Array {
-  const copy = new Uint8Array(bytes.length)
-  copy.set(bytes)
-  return copy
-}
-
 /** The pairs of one prefix in a RESYNC: may be walked later and again, each walk with pairs of its own. */
 export class PairsView implements Iterable<KeyVal> {
   readonly #pairs: readonly RawPair[]
+  readonly #copies: ByteCopier
 
-  constructor(pairs: readonly RawPair[]) {
+  constructor(pairs: readonly RawPair[], copies: ByteCopier) {
     this.#pairs = pairs
+    this.#copies = copies
   }
 
   *[Symbol.iterator](): Generator<KeyVal> {
-    for (const pair of this.#pairs) yield new LazyKeyVal(pair)
+    for (const pair of this.#pairs) yield new LazyKeyVal(pair, this.#copies)
   }
 }

@@ -1,11 +1,13 @@
 import type { ResyncReason } from '../api/resync-event.ts'
 import type { EventResult, Handling } from '../api/instrumentation.ts'
 import type { PendingChange } from './delivery-queue.ts'
+import type { ByteCopier } from './byte-copier.ts'
 import type { DeliveryHandle } from './events.ts'
 import type { Ticket } from './ticket.ts'
 
 /** What an {@link OpenEvent} reports to its registration. */
 export interface OpenEventOwner {
+  readonly copies: ByteCopier
   settled(event: OpenEvent, error: unknown): void
   working(event: OpenEvent): void
 }
@@ -44,6 +46,10 @@ export class OpenEvent implements DeliveryHandle {
       if (this.#aborted) this.#abort.abort()
     }
     return this.#abort.signal
+  }
+
+  get copies(): ByteCopier {
+    return this.#owner.copies
   }
 
   working(): void {

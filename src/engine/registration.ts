@@ -12,6 +12,7 @@ import { Deadline } from '../kit/deadline.ts'
 import { nextTask } from '../kit/next-task.ts'
 import type { Feed } from '../source/source.ts'
 import type { SourceChange } from '../source/watch-loop.ts'
+import { ByteCopier } from './byte-copier.ts'
 import { createDeliveryQueue, pendingChange, settleTickets } from './delivery-queue.ts'
 import type { DeliveryQueue, PendingChange } from './delivery-queue.ts'
 import type { RegistrationHost } from './engine.ts'
@@ -39,6 +40,8 @@ const EVENTS_PER_TURN = 1_024
  */
 export class Registration implements WatchRegistration, ResyncTarget {
   readonly name: string
+  /** Its receivers' own, never another registration's (C9). */
+  readonly copies: ByteCopier = new ByteCopier()
   readonly #host: RegistrationHost
   readonly #options: ResolvedWatchOptions
   readonly #queue: DeliveryQueue

@@ -8,6 +8,8 @@ import { RedisPair } from './redis-pair.ts'
 
 /** Reads of a list that are sent before the first is handed over. */
 const PAGES_AHEAD = 2
+/** Pages whose keys are looked up before their values can be asked for: a SCAN has to wait for the one before. */
+const SCANNED_AHEAD = 2
 
 /** What the reads of one node need to know of all. */
 export interface ReadContext {
@@ -90,8 +92,9 @@ export class NodeReads {
 
   /** Sends what may be under way: pages, and changed keys if `changes`. Nothing waits for a consumer but two pages. */
   send(changes: boolean): void {
-    this.#sendPages()
+    // Before the pages: the server looks up the next keys while we take the last values apart.
     this.#sendScan()
+    this.#sendPages()
     if (changes && this.dirty.size > 0 && this.#count('changes') === 0) this.#sendChanges()
   }
 
@@ -119,10 +122,9 @@ export class NodeReads {
     }
   }
 
-  /** The next keys are looked up while values are read. */
   #sendScan(): void {
-    if (this.#cursor === undefined || this.#scanning || this.#listed.length >= this.#size.keys)
-      return
+    if (this.#cursor === undefined || this.#scanning) return
+    if (this.#listed.length >= this.#size.keys * SCANNED_AHEAD) return
     const { pattern, scanCount } = this.#context
     const page = scanPage(this.#connection, this.#cursor, pattern, scanCount)
     this.#track(

@@ -110,7 +110,7 @@ describe('NodeReads', () => {
     expect(sent).toHaveLength(0)
   })
 
-  it('is two pages ahead of the consumer, no more', async () => {
+  it('is two pages ahead of the consumer, and the keys of two more, no further', async () => {
     const { reads, sent, scans } = script(
       Array.from({ length: 20 }, (_, i) => [`${i}a`, `${i}b`, `${i}c`, `${i}d`]),
     )
@@ -122,7 +122,7 @@ describe('NodeReads', () => {
       reads.send(false)
     }
     expect(sent).toHaveLength(2)
-    expect(scans).toHaveLength(3)
+    expect(scans).toHaveLength(4)
     await sent[0]?.answer([bytes('1'), bytes('2'), bytes('3'), bytes('4')])
     expect(shown(reads.take())).toBe('0a=1 0b=2 0c=3 0d=4')
     reads.send(false)
