@@ -7,7 +7,7 @@ export interface LazyValue {
    * @throws DecodeError (`SYNC_DECODE`); the stream goes on
    */
   getValue<T>(type: MessageType<T>): T
-  /** The receiver's own copy (C9). */
+  /** The receiver's own copy (C9). May be a part of a larger buffer, as those of Node are: mind `byteOffset`. */
   readonly bytes: Uint8Array
 }
 

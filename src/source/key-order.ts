@@ -73,12 +73,7 @@ class Rows {
   }
 
   /** False: some key has less than `common` in common with the first. */
-  #fillFrom(
-    keys: readonly string[],
-    order: Uint32Array,
-    skip: number,
-    common: number,
-  ): boolean {
+  #fillFrom(keys: readonly string[], order: Uint32Array, skip: number, common: number): boolean {
     const cells = this.#cells
     const counts = this.#counts.fill(0)
     const first = keys[order[0] as number] as string
