@@ -6,7 +6,7 @@ import { waitFor } from './wait-for.ts'
 /** A receiver of all under `/f/` that keeps its fold and checks C1, C2, C4 and C5 on the way. */
 export class Follower {
   readonly agent: Agent
-  readonly fold = new Map<string, string>()
+  readonly fold: Map<string, string> = new Map()
   /** Their reasons. */
   readonly resyncs: string[] = []
   readonly violations: string[] = []

@@ -56,7 +56,7 @@ export class TrackedCredentials extends ChannelCredentials {
     const connector = this.#inner._createSecureConnector(...args)
     return {
       connect: async (socket) => {
-        if (this.#sealed) throw new Error('the connection is not made again')
+        this.#assertWanted()
         this.#sockets.add(socket)
         socket.once('close', () => this.#sockets.delete(socket))
         try {
@@ -66,10 +66,18 @@ export class TrackedCredentials extends ChannelCredentials {
           throw error
         }
       },
-      waitForReady: () => connector.waitForReady(),
+      // Comes before the socket is made. A closed channel may still want one, after its back-off.
+      waitForReady: async () => {
+        this.#assertWanted()
+        await connector.waitForReady()
+      },
       getCallCredentials: () => connector.getCallCredentials(),
       destroy: () => connector.destroy(),
     }
+  }
+
+  #assertWanted(): void {
+    if (this.#sealed) throw new Error('the connection is not made again')
   }
 }
 
