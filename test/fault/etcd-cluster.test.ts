@@ -37,7 +37,7 @@ describeWithEtcd('etcd faults, a cluster of three', () => {
   }
 
   /** Puts by our own transport until `stop`; every put that is known to be applied is in `acknowledged`. */
-  function load(url: string): { acknowledged: Map<string, number>; stop(): Promise<void> } {
+  function load(url: string): { acknowledged: Map<string, number>; stop: () => Promise<void> } {
     const agent = new Agent({ transport: etcd({ url, ...FAST }), random: () => 0 })
     agents.push(agent)
     const acknowledged = new Map<string, number>()

@@ -64,9 +64,7 @@ export class Committer {
     connection: Connection,
     progress: WriteProgress,
   ): Promise<CommitResult> {
-    const leases = await Promise.all(
-      ops.map((op) => (hasTtl(op) ? this.#leases.forTtl(op.ttlMs, connection) : undefined)),
-    )
+    const leases = ops.some(hasTtl) ? await this.#leasesFor(ops, connection) : []
     const [only] = ops
     if (only !== undefined && ops.length === 1 && !isConditional(only)) {
       return only.type === 'put'
@@ -74,6 +72,14 @@ export class Committer {
         : this.#delete(only, connection, progress)
     }
     return this.#txn(ops, leases, connection, progress)
+  }
+
+  #leasesFor(ops: readonly Op[], connection: Connection): Promise<(Int64 | undefined)[]> {
+    return Promise.all(
+      ops.map(async (op) =>
+        hasTtl(op) ? this.#leases.forTtl(op.ttlMs, connection) : Promise.resolve(undefined),
+      ),
+    )
   }
 
   async #put(

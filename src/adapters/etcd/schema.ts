@@ -165,8 +165,8 @@ export interface MemberListResponse {
 
 /** How one message is written or read. */
 export interface Codec<T> {
-  encode(message: T): Buffer
-  decode(bytes: Uint8Array): T
+  readonly encode: (message: T) => Buffer
+  readonly decode: (bytes: Uint8Array) => T
 }
 
 /** One unary call of etcd's API. */
