@@ -55,14 +55,13 @@ export class Connection {
     this.endpoint = endpoint
     this.#settings = settings
     this.#io = io
-    this.#credentials = new TrackedCredentials(settings.tls)
+    this.#credentials = new TrackedCredentials(endpoint, settings.tls)
     this.#client = new Client(endpointName(endpoint), this.#credentials, {
       ...CHANNEL_OPTIONS,
       'grpc.max_receive_message_length': settings.maxMessageBytes,
       ...(settings.tls?.servername === undefined
         ? {}
         : {
-            'grpc.ssl_target_name_override': settings.tls.servername,
             'grpc.default_authority': settings.tls.servername,
           }),
     })
@@ -189,7 +188,7 @@ export class Connection {
     if (username === undefined || password === undefined) return
     try {
       const request = { name: username, password: await password() }
-      const { token } = await this.#send(authenticateMethod, request, {})
+      const { token } = await this.#send(authenticateMethod, request, {}, new Metadata())
       const metadata = new Metadata()
       metadata.set('token', token)
       this.#metadata = metadata
@@ -218,6 +217,7 @@ export class Connection {
     { path, request: { encode }, response: { decode } }: Method<Request, Response>,
     request: Request,
     { timeoutMs = this.#settings.commandTimeoutMs, onStart }: CallOptions,
+    metadata: Metadata = this.#metadata,
   ): Promise<Response> {
     if (this.#lost !== undefined) return Promise.reject(this.#lost)
     return new Promise((resolve, reject) => {
@@ -227,7 +227,7 @@ export class Connection {
         encode,
         decode,
         request,
-        this.#metadata,
+        metadata,
         (error: ServiceError | null, response?: Response) => {
           timer?.stop()
           if (error === null && response !== undefined) resolve(response)

@@ -3,7 +3,7 @@ import type { EtcdTransport } from './etcd-transport.ts'
 import { readOptions } from './options.ts'
 import type { EtcdOptions } from './options.ts'
 
-export type { EtcdOptions, EtcdTlsOptions } from './options.ts'
+export type { EtcdOptions } from './options.ts'
 export type { EtcdTransport, SkippedKeys } from './etcd-transport.ts'
 
 /**

@@ -1,3 +1,4 @@
+import { createSecureContext } from 'node:tls'
 import type { ConnectionOptions } from 'node:tls'
 import { InvalidOptionError } from '../../api/errors.ts'
 import {
@@ -12,12 +13,6 @@ import type { OptionCheck } from '../../api/options.ts'
 import { parseEtcdUrl } from './etcd-url.ts'
 import type { Endpoint } from './etcd-url.ts'
 
-/** Of `node:tls`, what a gRPC channel takes. */
-export type EtcdTlsOptions = Pick<
-  ConnectionOptions,
-  'ca' | 'cert' | 'key' | 'passphrase' | 'servername' | 'rejectUnauthorized' | 'checkServerIdentity'
->
-
 /** Options of {@link etcd}. Every field is optional. */
 export interface EtcdOptions {
   /** `etcd://[user:password@]host[:port][,host[:port]…]`, `etcds://` for TLS; `etcd://127.0.0.1:2379`. */
@@ -26,8 +21,8 @@ export interface EtcdOptions {
   readonly username?: string
   /** The password; the URL's. A function is asked at every login (W17). */
   readonly password?: string | (() => string | Promise<string>)
-  /** `ca`, `cert`, `key`, `servername`, …; given, TLS is used whatever the URL says. */
-  readonly tls?: EtcdTlsOptions
+  /** As of `node:tls`: ca, cert, key, servername, …; given, TLS is used whatever the URL says. */
+  readonly tls?: ConnectionOptions
   /** A link that is silent for this long, in ms, is lost (W13); 10 000. */
   readonly livenessMs?: number
   /** From dialling a member to a connection that is ready, login included, in ms; 5 000. Then the next one's turn comes. */
@@ -52,7 +47,7 @@ export interface EtcdSettings {
   readonly endpoints: readonly Endpoint[]
   readonly username: string | undefined
   readonly password: (() => string | Promise<string>) | undefined
-  readonly tls: EtcdTlsOptions | undefined
+  readonly tls: ConnectionOptions | undefined
   readonly livenessMs: number
   readonly connectTimeoutMs: number
   readonly commandTimeoutMs: number
@@ -92,7 +87,7 @@ export function readOptions(options: EtcdOptions): EtcdSettings {
     maxTxnOps: integerBetween(1, 1_000_000),
     name: isString,
   })
-  checkTls(options.tls ?? {})
+  if (options.tls !== undefined) checkTls(options.tls)
   const url = parseEtcdUrl(options.url ?? DEFAULT_URL, 'url')
   const username = options.username ?? url.username
   const password = options.password ?? url.password
@@ -118,19 +113,10 @@ export function readOptions(options: EtcdOptions): EtcdSettings {
   }
 }
 
-function checkTls(tls: EtcdTlsOptions): void {
-  const anything: OptionCheck = () => undefined
-  checkOptions<EtcdTlsOptions>(
-    tls,
-    {
-      ca: anything,
-      cert: anything,
-      key: anything,
-      passphrase: isString,
-      servername: isString,
-      rejectUnauthorized: anything,
-      checkServerIdentity: anything,
-    },
-    'tls',
-  )
+function checkTls(tls: ConnectionOptions): void {
+  try {
+    createSecureContext(tls)
+  } catch (cause) {
+    throw new InvalidOptionError('tls', 'holds what is no certificate or key', { cause })
+  }
 }

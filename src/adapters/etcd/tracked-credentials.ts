@@ -1,7 +1,9 @@
+import { isIP } from 'node:net'
 import type { Socket } from 'node:net'
-import { createSecureContext } from 'node:tls'
+import { connect } from 'node:tls'
+import type { ConnectionOptions } from 'node:tls'
 import { ChannelCredentials } from '@grpc/grpc-js'
-import type { EtcdTlsOptions } from './options.ts'
+import type { Endpoint } from './etcd-url.ts'
 
 type Connector = ReturnType<ChannelCredentials['_createSecureConnector']>
 
@@ -10,14 +12,17 @@ type Connector = ReturnType<ChannelCredentials['_createSecureConnector']>
  * leaves the socket of a half-open link open at its close.
  */
 export class TrackedCredentials extends ChannelCredentials {
-  readonly #inner: ChannelCredentials
+  readonly #endpoint: Endpoint
+  readonly #tls: ConnectionOptions | undefined
+  readonly #plain: ChannelCredentials = ChannelCredentials.createInsecure()
   readonly #sockets = new Set<Socket>()
   #sealed = false
   #failure: unknown
 
-  constructor(tls: EtcdTlsOptions | undefined) {
+  constructor(endpoint: Endpoint, tls: ConnectionOptions | undefined) {
     super()
-    this.#inner = tls === undefined ? ChannelCredentials.createInsecure() : secure(tls)
+    this.#endpoint = endpoint
+    this.#tls = tls
   }
 
   /** Why TLS failed, with Node's code. */
@@ -43,7 +48,7 @@ export class TrackedCredentials extends ChannelCredentials {
   }
 
   override _isSecure(): boolean {
-    return this.#inner._isSecure()
+    return this.#tls !== undefined
   }
 
   override _equals(other: ChannelCredentials): boolean {
@@ -53,14 +58,15 @@ export class TrackedCredentials extends ChannelCredentials {
   override _createSecureConnector(
     ...args: Parameters<ChannelCredentials['_createSecureConnector']>
   ): Connector {
-    const connector = this.#inner._createSecureConnector(...args)
+    const connector = this.#plain._createSecureConnector(...args)
     return {
       connect: async (socket) => {
         this.#assertWanted()
         this.#sockets.add(socket)
         socket.once('close', () => this.#sockets.delete(socket))
         try {
-          return await connector.connect(socket)
+          if (this.#tls === undefined) return await connector.connect(socket)
+          return { socket: await secured(socket, this.#endpoint, this.#tls), secure: true }
         } catch (error) {
           this.#failure ??= error
           throw error
@@ -81,12 +87,22 @@ export class TrackedCredentials extends ChannelCredentials {
   }
 }
 
-/** @throws Error of `node:tls` for what is no certificate or key */
-function secure(tls: EtcdTlsOptions): ChannelCredentials {
-  const { ca, cert, key, passphrase, rejectUnauthorized, checkServerIdentity } = tls
-  const context = createSecureContext({ ca, cert, key, passphrase })
-  return ChannelCredentials.createFromSecureContext(context, {
-    ...(rejectUnauthorized === undefined ? {} : { rejectUnauthorized }),
-    ...(checkServerIdentity === undefined ? {} : { checkServerIdentity }),
+/** @throws Error of `node:tls` with its code */
+function secured(socket: Socket, { host }: Endpoint, tls: ConnectionOptions): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const secure = connect({
+      host,
+      // A name that is an address is not allowed (RFC 6066).
+      ...(isIP(host) === 0 ? { servername: host } : {}),
+      ...tls,
+      socket,
+      ALPNProtocols: ['h2'],
+    })
+    secure.once('error', reject)
+    secure.once('close', () => reject(new Error('the server has closed the connection')))
+    secure.once('secureConnect', () => {
+      secure.removeListener('error', reject)
+      resolve(secure)
+    })
   })
 }
