@@ -45,17 +45,16 @@ const text = (value: string): ReturnType<typeof raw> => raw(Buffer.from(value))
 
 describeWithEtcd('etcd, open', () => {
   it('an unreachable server is no error; the watch begins when it is there', async () => {
-    const port = await freePort()
-    const seen = follower({ url: `etcd://127.0.0.1:${port}`, connectTimeoutMs: 500 })
-    const started = seen.agent.start()
-    await waitFor(() => (seen.agent.health().transports[0]?.reconnects ?? 0) > 0)
     const server = await startEtcd()
     await server.ctl('put', '/f/a', '1')
-    const link = await openLink(server)
+    await server.stop()
+    const seen = follower({ url: server.url, connectTimeoutMs: 500 })
+    const started = seen.agent.start()
+    await waitFor(() => (seen.agent.health().transports[0]?.reconnects ?? 0) > 0)
     expect(seen.resyncs).toEqual([])
-    await link.close()
-    await seen.agent.close()
-    await started.catch(() => {})
+    await server.restart({ keepData: true })
+    await started
+    await seen.converges({ '/f/a': '1' })
     await server.stop()
   })
 

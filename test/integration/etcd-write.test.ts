@@ -9,6 +9,7 @@ import { EtcdWriter } from '../support/etcd-writer.ts'
 import { Follower } from '../support/follower.ts'
 import { openLink } from '../support/link.ts'
 import { commitTo, put, realIo } from '../support/transport-stream.ts'
+import { waitFor } from '../support/wait-for.ts'
 
 const text = (value: string): ReturnType<typeof raw> => raw(Buffer.from(value))
 
@@ -181,13 +182,13 @@ describeWithEtcd('etcd, writes', () => {
     const full = await startEtcd({ flags: { 'quota-backend-bytes': 1_000_000 } })
     const other = new Agent({ transport: etcd({ url: full.url }) })
     await other.put('/f/a', text('1'))
-    let error: unknown
-    for (let i = 0; i < 40 && error === undefined; i++) {
-      error = (await other
-        .put(`/f/big${i}`, raw(Buffer.alloc(100_000)))
-        .catch((e: unknown) => e)) as undefined
-      if ((error as { version?: string } | undefined)?.version !== undefined) error = undefined
-    }
+    let i = 0
+    const refusal = (): Promise<unknown> =>
+      other.put(`/f/big${i++}`, raw(Buffer.alloc(100_000))).then(
+        () => undefined,
+        (error: unknown) => error,
+      )
+    const error = await waitFor(refusal)
     expect(error).toMatchObject({ code: 'SYNC_UNAVAILABLE', outcome: 'not-applied' })
     expect((await other.get('/f/a'))?.bytes).toHaveLength(1)
     await other.close()

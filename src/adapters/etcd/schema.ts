@@ -147,7 +147,7 @@ export interface StatusResponse {
 
 export interface AlarmRequest {
   /** 0 = tell. */
-  readonly action: 0
+  readonly action: number
 }
 
 export interface AlarmResponse {
