@@ -31,7 +31,7 @@ const WALLS: readonly Wall[] = [
   {
     folder: 'adapters/etcd',
     ours: ['api', 'kit'],
-    packages: ['@grpc/grpc-js', 'protobufjs/light.js', 'node:*'],
+    packages: ['@grpc/grpc-js', 'protobufjs', 'node:*'],
   },
   { folder: 'adapters/composite', ours: ['api', 'kit', 'source'], packages: ['node:*'] },
   { folder: 'adapters/prefixed', ours: ['api', 'kit'], packages: ['node:*'] },

@@ -10,7 +10,7 @@ export interface Header {
   readonly revision: Int64
 }
 
-/** Only what the transport reads is decoded: a live event costs a third less. */
+/** Only what the transport reads is decoded. */
 export interface KeyValue {
   readonly key: Uint8Array
   readonly modRevision: Int64
