@@ -59,7 +59,13 @@ async function watcher({ url }: Settings): Promise<Side> {
   const client = etcdClient(url as string)
   const watching = await client.watch().prefix(LATENCY_PREFIX).create()
   watching.on('put', (kv) => delays.arrived(kv.value))
-  return { sample: () => delays.whilePaced(url as string), close: async () => client.close() }
+  return {
+    sample: () => delays.whilePaced(url as string),
+    close: async () => {
+      await watching.cancel()
+      client.close()
+    },
+  }
 }
 
 async function stream({ url }: Settings): Promise<Side> {

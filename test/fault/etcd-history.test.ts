@@ -2,6 +2,8 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from '@jest/globals'
 import { etcd } from '../../src/adapters/etcd/index.ts'
 import type { EtcdOptions } from '../../src/adapters/etcd/index.ts'
+import { marksMovePosition } from '../../src/adapters/etcd/progress-marks.ts'
+import type { Position } from '../../src/index.ts'
 import { describeWithEtcd } from '../servers/describe-with-etcd.ts'
 import { startEtcd } from '../servers/etcd.ts'
 import type { EtcdServer } from '../servers/etcd.ts'
@@ -10,6 +12,7 @@ import { Follower } from '../support/follower.ts'
 import { openLink } from '../support/link.ts'
 import type { Link } from '../support/link.ts'
 import { tempDir } from '../support/temp-dir.ts'
+import { realIo } from '../support/transport-stream.ts'
 import { waitFor } from '../support/wait-for.ts'
 
 const FAST = { livenessMs: 1_500, connectTimeoutMs: 1_500, commandTimeoutMs: 1_500 } as const
@@ -109,6 +112,37 @@ describeWithEtcd('etcd faults, the history', () => {
     await link.restore()
     await follower.converges(await writer.stored())
     expect(follower.resyncs).toEqual(['startup'])
+  })
+
+  it('W3: quiet keys while others are written and compacted: goes on where progress marks can be trusted', async () => {
+    await writer.fill(10, 'old')
+    const marked = marksMovePosition((await writer.client.maintenance.status()).version)
+    const transport = etcd({ url: server.url, ...FAST, livenessMs: 300 })
+    let position: Position | undefined
+    let signs = 0
+    const io = realIo()
+    const reading = (async () => {
+      for await (const batch of transport.stream(['/f/'], undefined, io)) {
+        if ('position' in batch && batch.position !== undefined) position = batch.position
+        signs++
+      }
+    })()
+    await waitFor(() => position !== undefined)
+    const border = await writer.put('/other', 'x')
+    const seen = signs
+    // A request for a mark and a read come with each look at the link.
+    await waitFor(() => signs >= seen + 10)
+    io.abort()
+    await reading
+    await compact(border)
+    const again = realIo()
+    for await (const batch of transport.stream(['/f/'], position, again)) {
+      expect(batch).toMatchObject(
+        marked ? { kind: 'progress' } : { kind: 'reset', reason: 'compacted' },
+      )
+      break
+    }
+    await transport.close()
   })
 
   it('compacted during a paged list: listed again', async () => {
