@@ -14,7 +14,7 @@ import { Follower } from '../support/follower.ts'
 import { freePort } from '../support/free-port.ts'
 import { openLink } from '../support/link.ts'
 import { tempDir } from '../support/temp-dir.ts'
-import { realIo } from '../support/transport-stream.ts'
+import { probeStream, realIo } from '../support/transport-stream.ts'
 import { waitFor } from '../support/wait-for.ts'
 
 const agents: Agent[] = []
@@ -113,6 +113,25 @@ describeWithEtcd('etcd, open', () => {
       })
       await agent.put('/f/x', text('1'))
       await agent.delete('/f/x')
+    })
+
+    it('several prefixes: the range from the first to the last has to be readable, and the error says so', async () => {
+      await server.ctl('role', 'grant-permission', 'f', 'readwrite', '/h/', '--prefix=true')
+      const transport = etcd({ url })
+      const probe = probeStream(transport, ['/f/', '/h/'])
+      expect(await probe.failure()).toMatchObject({
+        code: 'SYNC_ACCESS_DENIED',
+        message: expect.stringContaining('from "/f/" to "/h0"'),
+      })
+      await transport.close()
+      await server.ctl('role', 'grant-permission', 'f', 'read', '/f0', '/h/')
+      const allowed = etcd({ url })
+      const again = probeStream(allowed, ['/f/', '/h/'])
+      await again.untilListed()
+      await server.ctl('put', '/h/a', '1')
+      await again.until((state) => state.get('/h/a') === '1')
+      await again.stop()
+      await allowed.close()
     })
 
     it('W17: a token that has run out is fetched anew; the watch keeps its resume point', async () => {

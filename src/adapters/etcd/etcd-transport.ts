@@ -107,9 +107,10 @@ export class DefaultEtcdTransport implements EtcdTransport {
     try {
       const { pageBytes } = this.#settings
       const pages = listPages(rangeOf(prefix), connection, { revision: undefined, pageBytes })
-      for await (const { kvs } of pages) {
-        io.signal.throwIfAborted()
-        yield this.#pairs(kvs)
+      for (;;) {
+        const page = await this.#abortable(pages.next(), io)
+        if (page.done === true) return
+        yield this.#pairs(page.value.kvs)
       }
     } catch (error) {
       throw this.#explain(error, io)

@@ -136,7 +136,6 @@ export interface StatusResponse {
   readonly dbSize: Int64
   /** 0 = none. */
   readonly leader: Int64
-  readonly raftIndex: Int64
   /** Since 3.4. */
   readonly errors: readonly string[]
   readonly dbSizeInUse: Int64
@@ -253,7 +252,6 @@ const MESSAGES: Readonly<Record<string, Readonly<Record<string, Field>>>> = {
     version: ['string', 2],
     dbSize: ['int64', 3],
     leader: ['uint64', 4],
-    raftIndex: ['uint64', 5],
     errors: ['string', 8, 'repeated'],
     dbSizeInUse: ['int64', 9],
     isLearner: ['bool', 10],

@@ -1,4 +1,4 @@
-import { TransportUnavailableError } from '../../api/errors.ts'
+import { AccessDeniedError, TransportUnavailableError } from '../../api/errors.ts'
 import type { Batch, Io, Position, RawPair } from '../../api/transport.ts'
 import type { Connection } from './connection.ts'
 import type { Dialer } from './dialer.ts'
@@ -61,7 +61,7 @@ export class WatchStream {
 
   /** Ends by throwing, or with the signal. */
   async *run(from: Position | undefined): AsyncGenerator<Batch, void, undefined> {
-    const { io, dialer, settings } = this.#options
+    const { io, dialer } = this.#options
     let connection: Connection | undefined
     const onAbort = (): void => connection?.destroy()
     io.signal.addEventListener('abort', onAbort, { once: true })
@@ -70,7 +70,7 @@ export class WatchStream {
       if (io.signal.aborted) return
       yield* this.#watch(from, connection)
     } catch (error) {
-      if (!io.signal.aborted) throw connection?.lost ?? translate(settings.name, error)
+      if (!io.signal.aborted) throw connection?.lost ?? this.#translate(error)
     } finally {
       io.signal.removeEventListener('abort', onAbort)
       connection?.destroy()
@@ -276,5 +276,17 @@ export class WatchStream {
     await connection.call(rangeMethod, { ...this.#range, limit: 1, keysOnly: true })
     const problem = `the server has ended the watch: ${response.cancelReason}`
     throw new TransportUnavailableError(this.#options.settings.name, problem)
+  }
+
+  #translate(error: unknown): unknown {
+    const { settings, prefixes } = this.#options
+    if (answerOf(error) !== 'denied' || prefixes.length === 1) {
+      return translate(settings.name, error)
+    }
+    const [from, to] = [this.#range.key, this.#range.rangeEnd].map((key) =>
+      JSON.stringify(key.toString()),
+    )
+    const problem = `a watch on several prefixes needs the right to read all keys from ${from} to ${to}`
+    return new AccessDeniedError(settings.name, problem, { cause: error })
   }
 }
