@@ -1,3 +1,4 @@
+import { etcd } from '../../src/adapters/etcd/index.ts'
 import { redis } from '../../src/adapters/redis/index.ts'
 import { lmdb } from '../../src/adapters/lmdb/index.ts'
 import { Agent, memory } from '../../src/index.ts'
@@ -8,6 +9,7 @@ import { text } from '../../src/testing/text.ts'
 const [kind, where = '', point] = process.argv.slice(2)
 
 function transport(): Transport {
+  if (kind === 'etcd') return etcd({ url: where })
   if (kind === 'redis') return redis({ url: where })
   return kind === 'lmdb' ? lmdb({ path: where }) : memory()
 }

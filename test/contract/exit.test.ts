@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
+import { describeWithEtcdUrl } from '../servers/describe-with-etcd.ts'
 import { describeWithRedisUrl } from '../servers/describe-with-redis.ts'
 import { spawnNode } from '../support/spawn-node.ts'
 import { tempDir } from '../support/temp-dir.ts'
@@ -31,4 +32,10 @@ describe('case 15, C11: after close the process exits by itself', () => {
 
 describeWithRedisUrl('case 15, C11 on Redis: after close the process exits by itself', (url) => {
   it.each(POINTS)('closed %s', (point) => exits('redis', url(), point))
+})
+
+describeWithEtcdUrl('case 15, C11 on etcd: after close the process exits by itself', (url) => {
+  it.each(POINTS)('closed %s', (point) => exits('etcd', url(), point))
+
+  it('closed while nobody answers', () => exits('etcd', 'etcd://127.0.0.1:1', 'while it starts'))
 })
