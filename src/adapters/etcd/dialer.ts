@@ -58,7 +58,11 @@ export class Dialer {
     })
     try {
       if (signal.aborted) connection.destroy()
-      await connection.open()
+      // A password that never comes must not hold the line.
+      await new Promise<void>((resolve, reject) => {
+        connection.onLost(reject)
+        connection.open().then(resolve, reject)
+      })
       connection.onLost(() => {
         // Whatever ended it, another member is the better choice.
         if (this.#next % endpoints.length === at) this.#next++

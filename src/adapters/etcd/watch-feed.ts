@@ -65,6 +65,11 @@ export class WatchFeed {
     })
   }
 
+  /** Somebody waits. */
+  get awaited(): boolean {
+    return this.#wake !== undefined
+  }
+
   /** Wakes who waits, though no message came. */
   wake(): void {
     this.#wake?.()

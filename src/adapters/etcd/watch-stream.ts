@@ -81,12 +81,13 @@ export class WatchStream {
     let position = from === undefined ? undefined : parsePosition(from)
     if (from !== undefined && position === undefined) yield { kind: 'reset', reason: 'reconnected' }
     for (let lists = 0; lists <= FRUITLESS_LISTS;) {
+      const listed = position === undefined
       if (position === undefined) {
         lists++
         position = yield* this.#list(connection)
         yield { kind: 'listed', position: formatPosition(position) }
       }
-      const { reason, wentOn } = yield* this.#follow(position, connection)
+      const { reason, wentOn } = yield* this.#follow(position, listed, connection)
       yield { kind: 'reset', reason }
       position = undefined
       if (wentOn) lists = 0
@@ -151,9 +152,14 @@ export class WatchStream {
     return { ...listed, count: numberOf(all.count) }
   }
 
-  /** Goes on behind the position until continuity is lost. @throws when the link is */
+  /**
+   * Goes on behind the position until continuity is lost. Where it was not just listed, nothing is yielded before it is
+   * checked: the first progress is the word that it holds.
+   * @throws when the link is lost
+   */
   async *#follow(
     position: EtcdPosition,
+    listed: boolean,
     connection: Connection,
   ): AsyncGenerator<Batch, { reason: Reset; wentOn: boolean }> {
     const feed = connection.watch()
@@ -164,6 +170,8 @@ export class WatchStream {
       this.#options.io.clock,
       this.#options.settings.livenessMs,
       (alive) => {
+        // A consumer that takes nothing holds back what the probe asks for, too.
+        if (!feed.awaited) return
         if (alive) {
           this.#alive = true
           feed.wake()
@@ -176,12 +184,10 @@ export class WatchStream {
     try {
       const { fragments } = this.#options.memory
       feed.create(this.#range, position.revision + 1, fragments)
-      const created = yield* this.#next(feed)
+      const created = yield* this.#next(feed, listed)
       if (created.canceled) return { reason: await this.#explain(created, connection), wentOn }
-      const { lost, revision } = yield* this.#patiently(
-        checkPosition(position, this.#range, connection),
-        connection,
-      )
+      const check = checkPosition(position, this.#range, connection)
+      const { lost, revision } = listed ? yield* this.#patiently(check, connection) : await check
       if (lost !== undefined) return { reason: lost, wentOn }
       wentOn = true
       yield { kind: 'progress', position: formatPosition(position) }
@@ -194,7 +200,10 @@ export class WatchStream {
         if (target > 0 && caughtUp && !events.amid) {
           target = 0
           this.#options.memory.fragments = false
-          const again = await checkPosition(events.position, this.#range, connection)
+          const again = yield* this.#patiently(
+            checkPosition(events.position, this.#range, connection),
+            connection,
+          )
           if (again.lost !== undefined) return { reason: again.lost, wentOn }
         }
         const response = feed.poll()
@@ -211,9 +220,11 @@ export class WatchStream {
         if (batch !== undefined) yield batch
       }
     } catch (error) {
+      if (!isTooLarge(error)) throw error
       // W16: the next attempt differs.
-      if (isTooLarge(error)) this.#options.memory.fragments = true
-      throw error
+      this.#options.memory.fragments = true
+      const problem = 'a message is larger than maxMessageBytes; its parts are asked for next'
+      throw new TransportUnavailableError(this.#options.settings.name, problem, { cause: error })
     } finally {
       life.stop()
       forget()
@@ -221,13 +232,13 @@ export class WatchStream {
     }
   }
 
-  /** Waits for a message, telling of life meanwhile. */
-  async *#next(feed: WatchFeed): AsyncGenerator<Batch, WatchResponse> {
+  /** Waits for a message; with `telling`, life meanwhile is told. */
+  async *#next(feed: WatchFeed, telling: boolean): AsyncGenerator<Batch, WatchResponse> {
     for (;;) {
       const response = feed.poll()
       if (response !== undefined) return response
       await feed.wait()
-      if (this.#alive) {
+      if (this.#alive && telling) {
         this.#alive = false
         yield { kind: 'progress' }
       }
