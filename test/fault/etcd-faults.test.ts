@@ -210,7 +210,6 @@ describeWithEtcd('etcd faults, the link', () => {
     const probe = probeStream(transport, ['/f/'])
     await probe.untilListed()
     const before = link.totalConnections
-    // Three a bound.
     await waitFor(() => probe.progress > 30)
     expect(probe.ended).toBe(false)
     expect(link.totalConnections).toBe(before)

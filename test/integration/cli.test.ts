@@ -35,7 +35,7 @@ describe('datasync', () => {
     { args: ['get', 'memory:', '/a', '--json', '--human'], says: 'cannot be used with' },
     { args: ['get', 'memory:', '/a', '--timeout', '5'], says: 'unit' },
     { args: ['get', '/no/scheme', '/a'], says: 'has no scheme' },
-    { args: ['get', 'etcd://127.0.0.1', '/a'], says: 'known: memory:, lmdb:, redis:' },
+    { args: ['get', 'consul://127.0.0.1', '/a'], says: 'known: memory:, lmdb:, redis:' },
     { args: ['get', 'redis://', '/a'], says: 'error[SYNC_INVALID_OPTION]' },
     { args: ['get', 'redis://h', '/a', '--set', 'scanCuont=1'], says: 'scanCuont' },
     { args: ['get', 'env:DATASYNC_NOT_SET', '/a'], says: '"DATASYNC_NOT_SET" is not set' },

@@ -2,8 +2,8 @@ import type { Timer } from '../../api/clock.ts'
 import type { Io } from '../../api/transport.ts'
 import type { Connection } from './connection.ts'
 
-/** Looks per liveness bound. */
-const LOOKS = 3
+/** Looks per liveness bound: of two in a row one finds the answer to what the other asked. */
+const LOOKS = 4
 
 /**
  * Notices whether bytes come on a connection, and asks for some when they do not (W13). Nothing is taken for a sign of

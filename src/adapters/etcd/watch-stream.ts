@@ -24,7 +24,7 @@ const LIST_ATTEMPTS = 5
 const FRUITLESS_LISTS = 3
 const PAGE_GROWTH = 4
 /** Quiet looks after which a watch counts as caught up. */
-const QUIET_LOOKS = 3
+const QUIET_LOOKS = 4
 
 type Reset = 'reconnected' | 'compacted'
 
@@ -172,12 +172,11 @@ export class WatchStream {
       (alive) => {
         // A consumer that takes nothing holds back what the probe asks for, too.
         if (!feed.awaited) return
+        quiet++
         if (alive) {
           this.#alive = true
           feed.wake()
-        }
-        quiet++
-        if (quiet > 1) this.#probe(feed, connection)
+        } else this.#probe(feed, connection)
       },
     )
     let wentOn = false
