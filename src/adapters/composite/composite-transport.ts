@@ -197,11 +197,14 @@ export class CompositeTransport implements Transport {
   }
 
   async #putEverywhere(op: Op, options: CommitOptions, io: Io): Promise<CommitResult> {
+    // Without conditions: no label is to be taken off.
     const settled = await Promise.allSettled(
-      this.#parts.map((part) => this.#commitTo(part, [op], options, io)),
+      this.#parts.map(async ({ transport }) => transport.commit([op], options, io)),
     )
     const results = this.#complete(settled)
-    return { versions: results[0]?.versions ?? [], ...receiversOf(results) }
+    const [first] = this.#parts as [Part, ...Part[]]
+    const version = labelledVersion(first, results[0]?.versions[0])
+    return { versions: [version], ...receiversOf(results) }
   }
 
   /** Last part first, lest a value of a later part be seen for a moment; nothing is deleted behind a failure. */

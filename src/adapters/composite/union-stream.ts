@@ -121,7 +121,7 @@ export class UnionStream {
     changes: readonly SourceChange[],
     receipt: Receipt | undefined,
   ): void {
-    const told = this.#view.changed(index, new Set(changes.map((change) => change.key)))
+    const told = this.#view.changed(index, changes)
     this.#pushChanges(told, part.included ? receipt : undefined)
     if (!this.#listed || !part.included) receipt?.routed([])
   }
