@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import { createDeliveryQueue } from '../../../src/engine/delivery-queue.ts'
-import type { PendingChange } from '../../../src/engine/delivery-queue.ts'
+import type { PendingChange } from '../../../src/engine/pending-change.ts'
 import type { Feed } from '../../../src/source/source.ts'
 import { rawPair } from '../../../src/testing/script-inputs.ts'
 
