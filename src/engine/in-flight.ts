@@ -12,8 +12,9 @@ import type { RegistrationHost } from './registration-host.ts'
 import type { Ticket } from './ticket.ts'
 import type { ResolvedWatchOptions } from './watch-options.ts'
 
-/** Who decides what an answer means. */
+/** Who decides what an answer means: the registration. */
 export interface InFlightOwner {
+  readonly name: string
   acknowledged(event: OpenEvent): void
   refused(event: OpenEvent, result: 'refused' | 'timeout', error: unknown): void
   /** After either, and after the writes that waited for it were answered. */
@@ -23,27 +24,28 @@ export interface InFlightOwner {
   working(): void
 }
 
-export interface InFlightOptions {
-  readonly name: string
-  readonly host: Pick<RegistrationHost, 'transportName' | 'io' | 'instrumentation'>
-  readonly timeouts: Pick<ResolvedWatchOptions, 'changeTimeoutMs' | 'resyncTimeoutMs'>
-  readonly receivers: Receivers
-  readonly owner: InFlightOwner
-}
-
 /** The one event in the receivers' hands (C6), with its time to answer. */
 export class InFlight implements OpenEventOwner {
   /** Its receivers' own, never another registration's (C9). */
   readonly copies: ByteCopier = new ByteCopier()
-  readonly #options: InFlightOptions
   readonly #owner: InFlightOwner
+  readonly #host: RegistrationHost
+  readonly #receivers: Receivers
+  readonly #timeouts: Pick<ResolvedWatchOptions, 'changeTimeoutMs' | 'resyncTimeoutMs'>
   readonly #deadline: Deadline
   #event: OpenEvent | undefined
 
-  constructor(options: InFlightOptions) {
-    this.#options = options
-    this.#owner = options.owner
-    this.#deadline = new Deadline(options.host.io.clock, () => this.#timedOut())
+  constructor(
+    owner: InFlightOwner,
+    host: RegistrationHost,
+    receivers: Receivers,
+    timeouts: Pick<ResolvedWatchOptions, 'changeTimeoutMs' | 'resyncTimeoutMs'>,
+  ) {
+    this.#owner = owner
+    this.#host = host
+    this.#receivers = receivers
+    this.#timeouts = timeouts
+    this.#deadline = new Deadline(host.io.clock, () => this.#timedOut())
   }
 
   get event(): OpenEvent | undefined {
@@ -63,13 +65,12 @@ export class InFlight implements OpenEventOwner {
     pairs: number,
     tickets: Ticket[],
   ): void {
-    const { name, host } = this.#options
-    const { transportName: transport } = host
+    const { transportName: transport, instrumentation } = this.#host
     const open = new OpenEvent(this, undefined, reason)
     open.tickets = tickets
-    open.handling = host.instrumentation.handling?.({
+    open.handling = instrumentation.handling?.({
       transport,
-      registration: name,
+      registration: this.#owner.name,
       kind: 'resync',
       reason,
       pairs,
@@ -78,12 +79,11 @@ export class InFlight implements OpenEventOwner {
   }
 
   handChange(change: PendingChange): void {
-    const { name, host } = this.#options
-    const { transportName: transport } = host
+    const { transportName: transport, instrumentation } = this.#host
     const open = new OpenEvent(this, change, undefined)
-    open.handling = host.instrumentation.handling?.({
+    open.handling = instrumentation.handling?.({
       transport,
-      registration: name,
+      registration: this.#owner.name,
       kind: 'change',
     })
     const { prev, next } = change
@@ -123,7 +123,7 @@ export class InFlight implements OpenEventOwner {
 
   #hand(open: OpenEvent, event: SyncEvent): void {
     this.#event = open
-    const receivers = this.#options.receivers.of(event.kind)
+    const receivers = this.#receivers.of(event.kind)
     if (receivers.length === 0) {
       // Only the other kind has a subscriber (datasync.md §2).
       open.done()
@@ -149,14 +149,14 @@ export class InFlight implements OpenEventOwner {
   }
 
   #timeoutMs(event: OpenEvent): number {
-    const { changeTimeoutMs, resyncTimeoutMs } = this.#options.timeouts
+    const { changeTimeoutMs, resyncTimeoutMs } = this.#timeouts
     return event.kind === 'resync' ? resyncTimeoutMs : changeTimeoutMs
   }
 
   #timedOut(): void {
     const event = this.#event
     if (event === undefined) return
-    const action = `${this.#options.name}: done of a ${event.kind}`
+    const action = `${this.#owner.name}: done of a ${event.kind}`
     this.#end(event, 'timeout', new TimeoutError(action, this.#timeoutMs(event)))
   }
 

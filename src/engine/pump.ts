@@ -1,31 +1,34 @@
 import { nextTask } from '../kit/next-task.ts'
+import type { Deliverer } from './deliveries.ts'
+import type { RegistrationHost } from './registration-host.ts'
 
 /** Events delivered in one go before other work gets a turn. */
 const EVENTS_PER_TURN = 1_024
 
-export interface PumpOptions {
-  /** Calls the pump's `deliver` in a microtask. */
-  readonly soon: (pump: Pump) => void
+/** Whose events it delivers: the registration. */
+export interface PumpOwner {
   /** Delivers one event; false: there is none, or it may not be delivered. */
-  readonly deliverNext: () => boolean
+  deliverNext(): boolean
 }
 
 /** Delivers what can be delivered. A receiver that answers at once gets the next event in the same loop. */
-export class Pump {
-  readonly #options: PumpOptions
+export class Pump implements Deliverer {
+  readonly #owner: PumpOwner
+  readonly #host: Pick<RegistrationHost, 'deliverSoon'>
   #running = false
   #queued = false
   #stopped = false
 
-  constructor(options: PumpOptions) {
-    this.#options = options
+  constructor(owner: PumpOwner, host: Pick<RegistrationHost, 'deliverSoon'>) {
+    this.#owner = owner
+    this.#host = host
   }
 
   /** Something may have become deliverable; a loop that runs sees it by itself. */
   soon(): void {
     if (this.#queued || this.#running || this.#stopped) return
     this.#queued = true
-    this.#options.soon(this)
+    this.#host.deliverSoon(this)
   }
 
   /** In the microtask that `soon` asks for. */
@@ -40,7 +43,7 @@ export class Pump {
     this.#running = true
     try {
       let delivered = 0
-      while (!this.#stopped && this.#options.deliverNext()) {
+      while (!this.#stopped && this.#owner.deliverNext()) {
         delivered++
         if (delivered >= EVENTS_PER_TURN) {
           nextTask(() => this.run())

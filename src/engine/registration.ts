@@ -14,13 +14,16 @@ import type { SourceChange } from '../source/watch-loop.ts'
 import { Backlog } from './backlog.ts'
 import { Continuity } from './continuity.ts'
 import { InFlight } from './in-flight.ts'
+import type { InFlightOwner } from './in-flight.ts'
 import type { OpenEvent } from './open-event.ts'
 import { pendingChange } from './pending-change.ts'
 import type { PendingChange } from './pending-change.ts'
 import { Pump } from './pump.ts'
+import type { PumpOwner } from './pump.ts'
 import { Receivers } from './receivers.ts'
-import type { SyncEvent } from './receivers.ts'
+import type { ReceiversOwner, SyncEvent } from './receivers.ts'
 import { RefusalBackoff } from './refusal-backoff.ts'
+import type { BackoffOwner } from './refusal-backoff.ts'
 import { RefusalRecord } from './refusal-record.ts'
 import type { RegistrationHost } from './registration-host.ts'
 import { ResyncDebt } from './resync-debt.ts'
@@ -35,7 +38,15 @@ import type { ResolvedWatchOptions } from './watch-options.ts'
  * One registration: what its feeds, its receiver, its user and the orchestrator say, and what follows from it (C1–C12).
  * SPEC.md has its states and what may happen in each; what each of them stands on is in the objects below.
  */
-export class Registration implements WatchRegistration, ResyncTarget {
+export class Registration
+  implements
+    WatchRegistration,
+    ResyncTarget,
+    InFlightOwner,
+    PumpOwner,
+    ReceiversOwner,
+    BackoffOwner
+{
   readonly name: string
   readonly #host: RegistrationHost
   readonly #options: ResolvedWatchOptions
@@ -68,28 +79,10 @@ export class Registration implements WatchRegistration, ResyncTarget {
     this.#options = options
     this.#routes = new Routes(host.sharesOf(this), prefixes)
     this.#backlog = new Backlog(name, options)
-    this.#receivers = new Receivers({
-      begun: () => this.#begun(),
-      abandoned: (kind) => this.#abandoned(kind),
-    })
-    this.#inFlight = new InFlight({
-      name,
-      host,
-      timeouts: options,
-      receivers: this.#receivers,
-      owner: {
-        acknowledged: (event) => this.#acknowledged(event),
-        refused: (event, result, error) => this.#refused(event, result, error),
-        settled: () => this.#settled(),
-        answeredLate: (event, error) => this.#answeredLate(event, error),
-        working: () => this.onWorking?.(),
-      },
-    })
-    this.#backoff = new RefusalBackoff(host.io, () => this.#backoffOver())
-    this.#pump = new Pump({
-      soon: (pump) => host.deliverSoon(pump),
-      deliverNext: () => this.#deliverNext(),
-    })
+    this.#receivers = new Receivers(this)
+    this.#inFlight = new InFlight(this, host, this.#receivers, options)
+    this.#backoff = new RefusalBackoff(host.io, this)
+    this.#pump = new Pump(this, host)
     this.#refusals = new RefusalRecord(name, host.io.logger)
     this.#resyncs = new ResyncRecord(host.io.clock)
     this.events$ = this.#receivers.events$
@@ -331,7 +324,7 @@ export class Registration implements WatchRegistration, ResyncTarget {
 
   // ---- what the receiver gets
 
-  #deliverNext(): boolean {
+  deliverNext(): boolean {
     if (!this.#receivers.begun || this.#inFlight.event !== undefined || this.#backoff.active) {
       return false
     }
@@ -364,7 +357,7 @@ export class Registration implements WatchRegistration, ResyncTarget {
   }
 
   /** It has a subscriber. */
-  #begun(): void {
+  begun(): void {
     if (this.#closed) return
     this.#host.gate.changed(this)
     this.#pump.run()
@@ -372,7 +365,7 @@ export class Registration implements WatchRegistration, ResyncTarget {
 
   // ---- what the receiver answers
 
-  #acknowledged(event: OpenEvent): void {
+  acknowledged(event: OpenEvent): void {
     this.#backoff.acknowledged()
     if (event.kind === 'change') {
       event.end('acked')
@@ -384,7 +377,7 @@ export class Registration implements WatchRegistration, ResyncTarget {
   }
 
   /** C7. */
-  #refused(event: OpenEvent, result: 'refused' | 'timeout', error: unknown): void {
+  refused(event: OpenEvent, result: 'refused' | 'timeout', error: unknown): void {
     this.#refusals.refused(event, result, error)
     const late = result === 'timeout' ? event : undefined
     if (event.change === undefined) {
@@ -416,14 +409,14 @@ export class Registration implements WatchRegistration, ResyncTarget {
     if (tracking) this.#owe('refused', 'own')
   }
 
-  #settled(): void {
+  settled(): void {
     this.#pump.soon()
     this.#host.gate.changed(this)
     this.#statusStream.changed()
   }
 
   /** C12: only a word without error, in the back-off that its own timeout began, still counts. */
-  #answeredLate(event: OpenEvent, error: unknown): void {
+  answeredLate(event: OpenEvent, error: unknown): void {
     if (!this.#backoff.mayStillSettle(event) || error !== undefined || this.#closed) {
       this.#refusals.ignored(event)
       return
@@ -440,16 +433,20 @@ export class Registration implements WatchRegistration, ResyncTarget {
     this.#debt.forgive()
     this.#continuity.confirmed()
     this.#tellGate()
-    this.#settled()
+    this.settled()
+  }
+
+  working(): void {
+    this.onWorking?.()
   }
 
   /** Nobody is left who could answer. */
-  #abandoned(kind: 'resync' | 'change'): void {
+  abandoned(kind: 'resync' | 'change'): void {
     const open = this.#inFlight.event
     if (open?.kind === kind) open.done(new ClosedError(`the subscription to ${this.name}`))
   }
 
-  #backoffOver(): void {
+  backoffOver(): void {
     this.#tellGate()
     this.#host.gate.changed(this)
     this.#pump.run()

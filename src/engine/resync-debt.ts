@@ -2,20 +2,19 @@ import type { ResyncReason } from '../api/resync-event.ts'
 
 /** The RESYNC that a registration owes its receiver: why, and whether the orchestrator lets it through (C10). */
 export class ResyncDebt {
-  /** In the order in which they came up; one of each kind says it. */
-  readonly #reasons = new Set<ResyncReason>()
+  /** The earliest first; said twice is said. */
+  #reasons: ResyncReason[] = []
   /** Never while nothing is owed. */
   #granted = false
   #reported = false
 
   get any(): boolean {
-    return this.#reasons.size > 0
+    return this.#reasons.length > 0
   }
 
   /** The earliest reason; undefined: nothing is owed. */
   get first(): ResyncReason | undefined {
-    const [first] = this.#reasons
-    return first
+    return this.#reasons[0]
   }
 
   get granted(): boolean {
@@ -28,7 +27,7 @@ export class ResyncDebt {
   }
 
   add(reason: ResyncReason): void {
-    this.#reasons.add(reason)
+    if (!this.#reasons.includes(reason)) this.#reasons.push(reason)
   }
 
   /** The receiver says that its data is not right: no late `done` takes that back. */
@@ -52,14 +51,14 @@ export class ResyncDebt {
 
   /** The RESYNC is delivered, which serves all reasons. */
   pay(): void {
-    this.#reasons.clear()
+    this.#reasons = []
     this.#granted = false
     this.#reported = false
   }
 
   /** The refused event was acknowledged after all (C12). */
   forgive(): void {
-    this.#reasons.delete('refused')
+    this.#reasons = this.#reasons.filter((reason) => reason !== 'refused')
     this.#granted &&= this.any
   }
 }

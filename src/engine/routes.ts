@@ -15,19 +15,19 @@ export interface FeedShares {
   /** A share in a shared feed that stands where this one does, or undefined. */
   joinTwin(prefix: string, feed: Feed): Feed | undefined
   /** Feeds that go on from a checkpoint, or undefined when it cannot be used. */
-  resume(
-    prefixes: readonly string[],
-    checkpoint: Checkpoint,
-  ): { readonly prefix: string; readonly feed: Feed }[] | undefined
+  resume(prefixes: readonly string[], checkpoint: Checkpoint): PrefixFeed[] | undefined
   /** Changes under the prefix come from now on. */
   route(prefix: string, feed: Feed): void
   leave(prefix: string, feed: Feed): void
 }
 
 /** A prefix that is watched through a feed. */
-interface Route {
+export interface PrefixFeed {
   readonly prefix: string
   readonly feed: Feed
+}
+
+interface Route extends PrefixFeed {
   /** The feed goes on from a checkpoint. */
   readonly own: boolean
 }
