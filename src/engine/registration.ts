@@ -52,7 +52,7 @@ export class Registration
   readonly #options: ResolvedWatchOptions
   readonly #routes: Routes
   readonly #continuity = new Continuity()
-  readonly #debt = new ResyncDebt()
+  readonly #debt: ResyncDebt
   readonly #backlog: Backlog
   readonly #inFlight: InFlight
   readonly #backoff: RefusalBackoff
@@ -82,6 +82,7 @@ export class Registration
     this.#receivers = new Receivers(this)
     this.#inFlight = new InFlight(this, host, this.#receivers, options)
     this.#backoff = new RefusalBackoff(host.io, this)
+    this.#debt = new ResyncDebt(this, host.gate, this.#continuity, this.#backoff)
     this.#pump = new Pump(this, host)
     this.#refusals = new RefusalRecord(name, host.io.logger)
     this.#resyncs = new ResyncRecord(host.io.clock)
@@ -281,8 +282,8 @@ export class Registration
       if (this.#routes.changing) this.#owe('prefix-changed', 'own')
     }
     this.#changeOver()
-    this.#startup()
-    this.#unvoid()
+    this.#debt.oweStartup()
+    if (this.#inFlight.event === undefined) this.#debt.oweVoided()
     this.#host.gate.changed(this)
     this.#statusStream.changed()
     this.#pump.soon()
@@ -341,10 +342,7 @@ export class Registration
   }
 
   #deliverResync(): void {
-    // C1: whatever else is owed, the first one is the startup.
-    const { first = 'startup' } = this.#debt
-    const reason = this.#continuity.started ? first : 'startup'
-    this.#debt.pay()
+    const reason = this.#debt.pay()
     this.#giveUpBacklog()
     this.#routes.activate()
     this.#continuity.resynced()
@@ -432,7 +430,7 @@ export class Registration
     this.#backoff.end()
     this.#debt.forgive()
     this.#continuity.confirmed()
-    this.#tellGate()
+    this.#debt.backoffOver()
     this.settled()
   }
 
@@ -447,7 +445,7 @@ export class Registration
   }
 
   backoffOver(): void {
-    this.#tellGate()
+    this.#debt.backoffOver()
     this.#host.gate.changed(this)
     this.#pump.run()
     this.#statusStream.changed()
@@ -456,36 +454,9 @@ export class Registration
   // ---- what it owes
 
   #owe(reason: ResyncReason, origin: 'source' | 'own'): void {
-    if (this.#closed) return
-    if (!this.#continuity.started && reason === 'prefix-changed') {
-      this.#startup() // whose RESYNC has it
-      return
-    }
-    this.#debt.add(reason)
+    this.#debt.owe(reason, origin)
     this.#statusStream.changed()
-    // In a back-off the gate hears of it at its end; a new list is news at once.
-    if (this.#backoff.active && origin === 'own') return
-    this.#host.gate.due(this, reason, origin)
     this.#pump.soon()
-  }
-
-  /** The first RESYNC, once everything is listed. */
-  #startup(): void {
-    if (this.#closed || this.#continuity.started || this.#continuity.resuming) return
-    if (!this.#debt.any && this.sourceLive) this.#owe('startup', 'source')
-  }
-
-  /** The list that voided a RESYNC, and would have brought the next, may have been of a prefix that is unregistered. */
-  #unvoid(): void {
-    if (!this.#continuity.started || this.#continuity.intact) return
-    if (this.#inFlight.event !== undefined || this.#debt.any || !this.sourceLive) return
-    this.#owe('prefix-changed', 'own')
-  }
-
-  /** What is owed since a back-off is due now. */
-  #tellGate(): void {
-    const { first } = this.#debt
-    if (first !== undefined) this.#host.gate.due(this, first, 'own')
   }
 
   #endResync(
