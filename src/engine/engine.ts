@@ -33,6 +33,7 @@ import type { ResyncGate } from './resync-gate.ts'
 import type { FeedShares } from './routes.ts'
 import { Switchboard } from './switchboard.ts'
 import { resolveWatchOptions } from './watch-options.ts'
+import { WatchHandle } from './watch-handle.ts'
 import { Writer } from './writer.ts'
 
 export interface EngineOptions {
@@ -189,7 +190,7 @@ export class Engine implements Sync, RegistrationHost {
       registration: resyncName,
       status: () => registration.status,
     })
-    return registration
+    return new WatchHandle(registration, this.maxKeyBytes)
   }
 
   async get(key: string): Promise<KeyVal | undefined> {

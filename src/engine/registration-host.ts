@@ -8,7 +8,6 @@ import type { FeedShares } from './routes.ts'
 /** What a {@link Registration} needs from its engine. */
 export interface RegistrationHost {
   readonly transportName: string
-  readonly maxKeyBytes: number | undefined
   readonly io: Io
   readonly instrumentation: Instrumentation
   readonly gate: ResyncGate

@@ -1,13 +1,9 @@
-import type { Observable, Subscription } from 'rxjs'
-import type { ChangeEvent } from '../api/change-event.ts'
+import type { Observable } from 'rxjs'
 import { ClosedError } from '../api/errors.ts'
-import { assertPrefix } from '../api/key.ts'
-import { prefixOf } from '../api/model.ts'
-import type { Prefix } from '../api/model.ts'
-import type { ResyncEvent, ResyncReason } from '../api/resync-event.ts'
+import type { ResyncReason } from '../api/resync-event.ts'
 import type { LastResync, RegistrationState, RegistrationStatus } from '../api/status.ts'
 import type { Position } from '../api/transport.ts'
-import type { Checkpoint, Handlers, WatchRegistration } from '../api/watcher.ts'
+import type { Checkpoint } from '../api/watcher.ts'
 import { nextTask } from '../kit/next-task.ts'
 import type { Feed } from '../source/source.ts'
 import type { SourceChange } from '../source/watch-loop.ts'
@@ -21,7 +17,7 @@ import type { PendingChange } from './pending-change.ts'
 import { Pump } from './pump.ts'
 import type { PumpOwner } from './pump.ts'
 import { Receivers } from './receivers.ts'
-import type { ReceiversOwner, SyncEvent } from './receivers.ts'
+import type { ReceiversOwner } from './receivers.ts'
 import { RefusalBackoff } from './refusal-backoff.ts'
 import type { BackoffOwner } from './refusal-backoff.ts'
 import { RefusalRecord } from './refusal-record.ts'
@@ -39,15 +35,10 @@ import type { ResolvedWatchOptions } from './watch-options.ts'
  * SPEC.md has its states and what may happen in each; what each of them stands on is in the objects below.
  */
 export class Registration
-  implements
-    WatchRegistration,
-    ResyncTarget,
-    InFlightOwner,
-    PumpOwner,
-    ReceiversOwner,
-    BackoffOwner
+  implements ResyncTarget, InFlightOwner, PumpOwner, ReceiversOwner, BackoffOwner
 {
   readonly name: string
+  readonly receivers: Receivers
   readonly #host: RegistrationHost
   readonly #options: ResolvedWatchOptions
   readonly #routes: Routes
@@ -57,15 +48,11 @@ export class Registration
   readonly #inFlight: InFlight
   readonly #backoff: RefusalBackoff
   readonly #pump: Pump
-  readonly #receivers: Receivers
   readonly #refusals: RefusalRecord
   readonly #resyncs: ResyncRecord
   readonly #statusStream: StatusStream
   #closed = false
 
-  readonly events$: Observable<SyncEvent>
-  readonly resyncs$: Observable<ResyncEvent>
-  readonly changes$: Observable<ChangeEvent>
   readonly status$: Observable<RegistrationStatus>
 
   constructor(
@@ -79,16 +66,13 @@ export class Registration
     this.#options = options
     this.#routes = new Routes(host.sharesOf(this), prefixes)
     this.#backlog = new Backlog(name, options)
-    this.#receivers = new Receivers(this)
-    this.#inFlight = new InFlight(this, host, this.#receivers, options)
+    this.receivers = new Receivers(this)
+    this.#inFlight = new InFlight(this, host, this.receivers, options)
     this.#backoff = new RefusalBackoff(host.io, this)
     this.#debt = new ResyncDebt(this, host.gate, this.#continuity, this.#backoff)
     this.#pump = new Pump(this, host)
     this.#refusals = new RefusalRecord(name, host.io.logger)
     this.#resyncs = new ResyncRecord(host.io.clock)
-    this.events$ = this.#receivers.events$
-    this.resyncs$ = this.#receivers.resyncs$
-    this.changes$ = this.#receivers.changes$
     if (options.resume !== undefined && this.#routes.resume(options.resume)) {
       this.#continuity.resume()
     } else {
@@ -100,7 +84,7 @@ export class Registration
     nextTask(() => this.sourceStatus())
   }
 
-  // ---- the public face
+  // ---- what its user asks, through a WatchHandle
 
   get prefixes(): readonly string[] {
     return this.#routes.prefixes
@@ -123,7 +107,7 @@ export class Registration
     if (this.#closed) return 'closed'
     if (this.#backoff.active) return 'backing-off'
     if (this.upToDate) return this.sourceLive ? 'live' : 'stale'
-    const due = this.#debt.any && this.#receivers.begun && this.sourceLive
+    const due = this.#debt.any && this.receivers.begun && this.sourceLive
     return due || this.#inFlight.event !== undefined ? 'resyncing' : 'waiting'
   }
 
@@ -134,28 +118,16 @@ export class Registration
     return oldest === undefined ? 0 : Math.max(0, this.#host.io.clock.now() - oldest.at)
   }
 
-  handle(handlers: Handlers): Subscription {
-    return this.#receivers.handle(handlers)
+  register(prefix: string): void {
+    if (this.#routes.add(prefix)) this.#owe('prefix-changed', 'own')
   }
 
-  register(prefix: Prefix): Promise<void> {
-    return settle(() => {
-      this.#assertOpen()
-      const added = prefixOf(prefix)
-      assertPrefix(added, this.#host.maxKeyBytes)
-      if (this.#routes.add(added)) this.#owe('prefix-changed', 'own')
-    })
-  }
-
-  unregister(prefix: Prefix): Promise<void> {
-    return settle(() => {
-      this.#assertOpen()
-      const rest = this.#routes.remove(prefixOf(prefix))
-      if (rest === undefined) return
-      this.#backlog.keepOnly(rest)
-      // What is left may be live.
-      this.sourceStatus()
-    })
+  unregister(prefix: string): void {
+    const rest = this.#routes.remove(prefix)
+    if (rest === undefined) return
+    this.#backlog.keepOnly(rest)
+    // What is left may be live.
+    this.sourceStatus()
   }
 
   checkpoint(): Checkpoint | undefined {
@@ -178,18 +150,10 @@ export class Registration
     this.#host.closed(this)
     open?.end('voided')
     if (open?.kind === 'resync') this.#resyncs.end('voided')
-    this.#receivers.complete()
+    this.receivers.complete()
     this.#statusStream.complete()
     this.#host.gate.ended(this, 'closed')
     return Promise.resolve()
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close()
-  }
-
-  #assertOpen(): void {
-    if (this.#closed) throw new ClosedError(`registration ${this.name}`)
   }
 
   // ---- what the orchestrator sees
@@ -291,7 +255,7 @@ export class Registration
 
   /** True when a change would be answered by somebody. */
   get hasReceiver(): boolean {
-    return this.#receivers.any
+    return this.receivers.any
   }
 
   changed(
@@ -326,7 +290,7 @@ export class Registration
   // ---- what the receiver gets
 
   deliverNext(): boolean {
-    if (!this.#receivers.begun || this.#inFlight.event !== undefined || this.#backoff.active) {
+    if (!this.receivers.begun || this.#inFlight.event !== undefined || this.#backoff.active) {
       return false
     }
     if (this.#debt.granted && this.sourceLive) {
@@ -475,9 +439,4 @@ export class Registration
     // Not while a list is awaited, which the other feed would not bring.
     if (!pending && this.#continuity.intact) this.#routes.changeOver()
   }
-}
-
-/** Runs at once; a throw becomes a rejection. */
-async function settle(task: () => void): Promise<void> {
-  task()
 }
