@@ -13,13 +13,13 @@ import { InFlight } from './in-flight.ts'
 import type { InFlightOwner } from './in-flight.ts'
 import type { OpenEvent } from './open-event.ts'
 import { pendingChange } from './pending-change.ts'
-import type { PendingChange } from './pending-change.ts'
 import { Pump } from './pump.ts'
 import type { PumpOwner } from './pump.ts'
 import { Receivers } from './receivers.ts'
 import type { ReceiversOwner } from './receivers.ts'
 import { RefusalBackoff } from './refusal-backoff.ts'
 import type { BackoffOwner } from './refusal-backoff.ts'
+import { RefusalPolicy } from './refusal-policy.ts'
 import { RefusalRecord } from './refusal-record.ts'
 import type { RegistrationHost } from './registration-host.ts'
 import { ResyncDebt } from './resync-debt.ts'
@@ -40,13 +40,13 @@ export class Registration
   readonly name: string
   readonly receivers: Receivers
   readonly #host: RegistrationHost
-  readonly #options: ResolvedWatchOptions
   readonly #routes: Routes
   readonly #continuity = new Continuity()
   readonly #debt: ResyncDebt
   readonly #backlog: Backlog
   readonly #inFlight: InFlight
   readonly #backoff: RefusalBackoff
+  readonly #policy: RefusalPolicy
   readonly #pump: Pump
   readonly #refusals: RefusalRecord
   readonly #resyncs: ResyncRecord
@@ -63,13 +63,20 @@ export class Registration
   ) {
     this.name = name
     this.#host = host
-    this.#options = options
     this.#routes = new Routes(host.sharesOf(this), prefixes)
     this.#backlog = new Backlog(name, options)
     this.receivers = new Receivers(this)
     this.#inFlight = new InFlight(this, host, this.receivers, options)
     this.#backoff = new RefusalBackoff(host.io, this)
     this.#debt = new ResyncDebt(this, host.gate, this.#continuity, this.#backoff)
+    this.#policy = new RefusalPolicy(
+      options,
+      this.#routes,
+      this.#continuity,
+      this.#backlog,
+      this.#debt,
+      this.#backoff,
+    )
     this.#pump = new Pump(this, host)
     this.#refusals = new RefusalRecord(name, host.io.logger)
     this.#resyncs = new ResyncRecord(host.io.clock)
@@ -206,10 +213,7 @@ export class Registration
   reportError(error: unknown): void {
     if (this.#closed) return
     this.#refusals.reported(error)
-    this.#continuity.doubted()
-    this.#debt.report()
-    if (this.#backoff.active) this.#backoff.forgetLate()
-    else this.#backoff.begin(undefined)
+    this.#policy.reported()
     this.#statusStream.changed()
   }
 
@@ -343,32 +347,13 @@ export class Registration
     this.#refusals.refused(event, result, error)
     const late = result === 'timeout' ? event : undefined
     if (event.change === undefined) {
-      this.#continuity.doubted()
-      this.#backoff.begin(late)
-      this.#debt.add('refused')
+      this.#policy.resyncRefused(late)
       this.#endResync(event, result, error)
-      return
+    } else {
+      this.#policy.changeRefused(event.change, late)
+      // Last, because the receiver hears of it: it may answer late, or close us.
+      event.end(result, error)
     }
-    this.#follow(event.change, late)
-    // Last, because the receiver hears of it: it may answer late, or close us.
-    event.end(result, error)
-  }
-
-  /** What comes after a refused change, by `onRefusal` (C7). */
-  #follow(change: PendingChange, late: OpenEvent | undefined): void {
-    const { onRefusal, maxRetries } = this.#options
-    if (onRefusal === 'continue') return
-    const { tracking } = this.#continuity
-    if (tracking && onRefusal === 'retry' && this.#backlog.mayRepeat(maxRetries)) {
-      if (!this.#routes.covers(change.key)) return // unregistered meanwhile
-      this.#backlog.repeat(change)
-      this.#backoff.begin(late)
-      return
-    }
-    this.#backoff.begin(late)
-    this.#continuity.doubted()
-    // After an overflow or a new list a RESYNC is owed already.
-    if (tracking) this.#owe('refused', 'own')
   }
 
   settled(): void {
@@ -377,25 +362,13 @@ export class Registration
     this.#statusStream.changed()
   }
 
-  /** C12: only a word without error, in the back-off that its own timeout began, still counts. */
   answeredLate(event: OpenEvent, error: unknown): void {
-    if (!this.#backoff.mayStillSettle(event) || error !== undefined || this.#closed) {
+    if (!this.#policy.mayTakeBack(event, error)) {
       this.#refusals.ignored(event)
       return
     }
-    this.#backoff.acknowledged()
-    this.#backlog.acknowledgedLate()
     if (event.kind === 'resync') this.#resyncs.end('acked')
-    if (this.#debt.reported) {
-      // The event is not repeated; the RESYNC that was asked for comes all the same, when the back-off is over.
-      this.#backoff.forgetLate()
-      return
-    }
-    this.#backoff.end()
-    this.#debt.forgive()
-    this.#continuity.confirmed()
-    this.#debt.backoffOver()
-    this.settled()
+    if (this.#policy.takeBack()) this.settled()
   }
 
   working(): void {
