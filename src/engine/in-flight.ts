@@ -24,23 +24,21 @@ export interface InFlightOwner {
   working(): void
 }
 
+type InFlightHost = Pick<RegistrationHost, 'transportName' | 'io' | 'instrumentation'>
+type Timeouts = Pick<ResolvedWatchOptions, 'changeTimeoutMs' | 'resyncTimeoutMs'>
+
 /** The one event in the receivers' hands (C6), with its time to answer. */
 export class InFlight implements OpenEventOwner {
   /** Its receivers' own, never another registration's (C9). */
   readonly copies: ByteCopier = new ByteCopier()
   readonly #owner: InFlightOwner
-  readonly #host: RegistrationHost
+  readonly #host: InFlightHost
   readonly #receivers: Receivers
-  readonly #timeouts: Pick<ResolvedWatchOptions, 'changeTimeoutMs' | 'resyncTimeoutMs'>
+  readonly #timeouts: Timeouts
   readonly #deadline: Deadline
   #event: OpenEvent | undefined
 
-  constructor(
-    owner: InFlightOwner,
-    host: RegistrationHost,
-    receivers: Receivers,
-    timeouts: Pick<ResolvedWatchOptions, 'changeTimeoutMs' | 'resyncTimeoutMs'>,
-  ) {
+  constructor(owner: InFlightOwner, host: InFlightHost, receivers: Receivers, timeouts: Timeouts) {
     this.#owner = owner
     this.#host = host
     this.#receivers = receivers
