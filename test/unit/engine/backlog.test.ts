@@ -53,6 +53,7 @@ describe('the backlog', () => {
     backlog.push(change('/b', undefined, '1'))
     backlog.push(change('/a', '1', '2'))
     backlog.repeat(refused)
+    expect(backlog.all().map(shown)).toEqual(['/a -→2', '/b -→1'])
     backlog.push(change('/a', '2', '3'))
     expect(backlog.all().map(shown)).toEqual(['/a -→3', '/b -→1'])
   })

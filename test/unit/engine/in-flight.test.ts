@@ -120,7 +120,27 @@ describe('the event in flight', () => {
     expect(told).toEqual(['resync late'])
   })
 
+  it('the time of one that has ended is not that of the next', () => {
+    hold()
+    handChange().done()
+    handResync()
+    clock.advance(1_000)
+    inFlight.take()
+    handChange()
+    inFlight.take()
+    handResync()
+    clock.advance(1_000)
+    expect([inFlight.event?.kind, told]).toEqual([
+      'resync',
+      ['change acknowledged', 'write', 'settled'],
+    ])
+  })
+
   it('leaves no timer behind', () => {
+    const answering = receivers.handle({ change: () => {} })
+    handChange()
+    expect(clock.pending).toBe(0)
+    answering.unsubscribe()
     hold()
     handChange()
     expect(clock.pending).toBe(1)

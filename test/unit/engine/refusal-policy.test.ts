@@ -19,6 +19,7 @@ describe('what a refusal leads to', () => {
   let backlog: Backlog
   let debt: ResyncDebt
   let backoff: RefusalBackoff
+  let clock: FakeClock
 
   beforeEach(() => {
     covered = true
@@ -27,7 +28,8 @@ describe('what a refusal leads to', () => {
     continuity.confirmed()
     backlog = new Backlog('r', { delivery: 'all', queueLimit: 10, queueBytes: 1_000 })
     backlog.push(change('/a', undefined, '1'))
-    const io = { clock: new FakeClock(), random: () => 0.5 } as unknown as Io
+    clock = new FakeClock()
+    const io = { clock, random: () => 0.5 } as unknown as Io
     backoff = new RefusalBackoff(io, { backoffOver: () => {} })
     const gate = { due: () => {}, ended: () => {}, changed: () => {} }
     const debtor = { closed: false, sourceLive: true } as ResyncTarget
@@ -120,13 +122,16 @@ describe('what a refusal leads to', () => {
   it('what the receiver reported comes, whatever it says afterwards', () => {
     const tested = policy('retry')
     tested.changeRefused(refused(), late)
+    const pauseMs = clock.nextInMs
     tested.reported()
+    expect(clock.nextInMs).toBe(pauseMs)
     expect(tested.mayTakeBack(late, undefined)).toBe(false)
     backlog.leaveToResync()
     expect(state()).toEqual(RESYNCS)
     tested.resyncRefused(late)
     expect(tested.mayTakeBack(late, undefined)).toBe(true)
     expect(tested.takeBack()).toBe(false)
+    expect(tested.mayTakeBack(late, undefined)).toBe(false)
     expect(state()).toEqual(RESYNCS)
   })
 })
