@@ -4,7 +4,15 @@ import { InvalidOptionError } from '../api/errors.ts'
 import type { Instrumentation } from '../api/instrumentation.ts'
 import { silentLogger } from '../api/logger.ts'
 import type { Logger } from '../api/logger.ts'
-import { checkOptions, isBoolean, isFunction, isMs, isObject } from '../api/options.ts'
+import {
+  checkOptions,
+  hasMethods,
+  isBoolean,
+  isFunction,
+  isMs,
+  isObject,
+  isTransport,
+} from '../api/options.ts'
 import type { Plugin } from '../api/plugin.ts'
 import type { Transport } from '../api/transport.ts'
 
@@ -43,8 +51,8 @@ export function resolveAgentOptions(options: AgentOptions): ResolvedAgentOptions
     acceptTimeoutMs: isMs,
     ackTimeoutMs: isMs,
     handleSignals: isBoolean,
-    logger: isObject,
-    clock: isObject,
+    logger: hasMethods('debug', 'info', 'warn', 'error'),
+    clock: hasMethods('now', 'after'),
     random: isFunction,
     instrumentation: isObject,
   })
@@ -66,13 +74,4 @@ export function resolveAgentOptions(options: AgentOptions): ResolvedAgentOptions
     random: options.random ?? Math.random,
     instrumentation: options.instrumentation ?? {},
   })
-}
-
-function isTransport(value: unknown): string | undefined {
-  return typeof value === 'object' &&
-    value !== null &&
-    'stream' in value &&
-    typeof value.stream === 'function'
-    ? undefined
-    : 'must be a transport, such as memory() or lmdb({ path })'
 }

@@ -10,7 +10,7 @@ import {
   VersionConflictError,
 } from '../../api/errors.ts'
 import type { PartOutcome, WriteOutcome } from '../../api/errors.ts'
-import { checkOptions, isString, oneOf } from '../../api/options.ts'
+import { checkOptions, isString, isTransport, oneOf } from '../../api/options.ts'
 import type {
   Batch,
   Capabilities,
@@ -66,7 +66,12 @@ export class CompositeTransport implements Transport {
       onPartLost: oneOf('keep', 'drop'),
       write: oneOf('all', 'first'),
     })
+    if (!Array.isArray(transports)) throw new InvalidOptionError('parts', 'must be an array')
     if (transports.length === 0) throw new InvalidOptionError('parts', 'is empty')
+    for (const [i, transport] of transports.entries()) {
+      const problem = isTransport(transport)
+      if (problem !== undefined) throw new InvalidOptionError(`parts[${i}]`, problem)
+    }
     this.name = options.name ?? 'composite'
     this.#conflict = options.conflict ?? 'first'
     this.#onPartLost = options.onPartLost ?? 'keep'
@@ -187,12 +192,11 @@ export class CompositeTransport implements Transport {
       }
     } catch (error) {
       if (!(error instanceof VersionConflictError)) throw error
-      const { key, expected, actual } = error
-      throw new VersionConflictError(
-        key,
-        labelledVersion(part, expected),
-        labelledVersion(part, actual),
-      )
+      const { key, actual } = error
+      // As it was given: it may be the version of another part.
+      const op = ops.find((one) => one.type !== 'delete-prefix' && one.key === key)
+      const expected = op?.type === 'delete-prefix' ? undefined : op?.ifVersion
+      throw new VersionConflictError(key, expected, labelledVersion(part, actual))
     }
   }
 

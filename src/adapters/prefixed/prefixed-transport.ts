@@ -1,5 +1,6 @@
-import { InvalidKeyError, VersionConflictError } from '../../api/errors.ts'
+import { InvalidKeyError, InvalidOptionError, VersionConflictError } from '../../api/errors.ts'
 import { assertPrefix, hasPrefix, MAX_KEY_BYTES, utf8Length } from '../../api/key.ts'
+import { isTransport } from '../../api/options.ts'
 import type {
   Batch,
   Capabilities,
@@ -23,6 +24,8 @@ export class PrefixedTransport implements Transport {
 
   constructor(inner: Transport, prefix: string) {
     assertPrefix(prefix)
+    const problem = isTransport(inner)
+    if (problem !== undefined) throw new InvalidOptionError('transport', problem)
     this.#inner = inner
     this.#prefix = prefix
     this.name = inner.name
