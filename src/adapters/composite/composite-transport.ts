@@ -11,6 +11,7 @@ import {
 } from '../../api/errors.ts'
 import type { PartOutcome, WriteOutcome } from '../../api/errors.ts'
 import { checkOptions, isString, isTransport, oneOf } from '../../api/options.ts'
+import type { TransportStatus } from '../../api/status.ts'
 import type {
   Batch,
   Capabilities,
@@ -41,6 +42,9 @@ export interface CompositeOptions {
 interface Part {
   readonly label: string
   readonly transport: Transport
+  /** Times that a stream of it had to be opened again. */
+  reconnects: number
+  lastError: unknown
 }
 
 const PAGE = 1_000
@@ -80,6 +84,15 @@ export class CompositeTransport implements Transport {
     this.capabilities = unitedCapabilities(transports, this.#write)
   }
 
+  /** As far as its streams have seen: a part that is away stops no other, so that nothing else tells of it. */
+  get parts(): readonly TransportStatus[] {
+    return this.#parts.map(({ label, transport, reconnects, lastError }, index) => {
+      const whole = transport.parts?.every((inner) => inner.state === 'live') ?? true
+      const live = whole && ![...this.#streams].some((stream) => stream.awaits(index))
+      return { name: label, state: live ? 'live' : 'stale', reconnects, lastError }
+    })
+  }
+
   async open(io: Io): Promise<void> {
     if (this.#closed) throw new ClosedError(this.name)
     await Promise.all(this.#parts.map(({ transport }) => transport.open(io)))
@@ -93,6 +106,11 @@ export class CompositeTransport implements Transport {
       onPartLost: this.#onPartLost,
       nextRevision: () => this.#revisions.next(),
       io,
+      onLost: (index, error) => {
+        const part = this.#parts[index] as Part
+        part.reconnects++
+        part.lastError = error
+      },
       onEnd: (ended) => this.#streams.delete(ended),
     })
     if (!io.signal.aborted) this.#streams.add(stream)
@@ -287,7 +305,8 @@ function labelled(transports: readonly Transport[]): Part[] {
   const names = transports.map((transport) => transport.name)
   return transports.map((transport, i) => {
     const unique = names.indexOf(transport.name) === names.lastIndexOf(transport.name)
-    return { label: unique ? transport.name : `${transport.name}-${i + 1}`, transport }
+    const label = unique ? transport.name : `${transport.name}-${i + 1}`
+    return { label, transport, reconnects: 0, lastError: undefined }
   })
 }
 

@@ -1,6 +1,7 @@
 import { InvalidKeyError, InvalidOptionError, VersionConflictError } from '../../api/errors.ts'
 import { assertPrefix, hasPrefix, MAX_KEY_BYTES, utf8Length } from '../../api/key.ts'
 import { isTransport } from '../../api/options.ts'
+import type { TransportStatus } from '../../api/status.ts'
 import type {
   Batch,
   Capabilities,
@@ -32,6 +33,10 @@ export class PrefixedTransport implements Transport {
     this.livenessMs = inner.livenessMs
     const longest = inner.capabilities.maxKeyBytes ?? MAX_KEY_BYTES
     this.capabilities = { ...inner.capabilities, maxKeyBytes: longest - utf8Length(prefix) }
+  }
+
+  get parts(): readonly TransportStatus[] | undefined {
+    return this.#inner.parts
   }
 
   open(io: Io): Promise<void> {
