@@ -15,6 +15,7 @@ import {
 } from '../api/options.ts'
 import type { Plugin } from '../api/plugin.ts'
 import type { Transport } from '../api/transport.ts'
+import { guardedLogger } from './guarded-logger.ts'
 
 export interface AgentOptions {
   /** Where `watch`, `get`, `put`, … go. */
@@ -69,7 +70,7 @@ export function resolveAgentOptions(options: AgentOptions): ResolvedAgentOptions
     acceptTimeoutMs: options.acceptTimeoutMs ?? 1_000,
     ackTimeoutMs: options.ackTimeoutMs ?? 10_000,
     handleSignals: options.handleSignals ?? false,
-    logger: options.logger ?? silentLogger,
+    logger: options.logger === undefined ? silentLogger : guardedLogger(options.logger),
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,
     instrumentation: options.instrumentation ?? {},
