@@ -1,5 +1,6 @@
 import type { Clock } from './clock.ts'
 import type { Logger } from './logger.ts'
+import type { TransportStatus } from './status.ts'
 
 /** A pair as a transport hands it over; it belongs to the core from then on. */
 export interface RawPair {
@@ -139,6 +140,8 @@ export interface Transport {
    * yield a `progress` at least every half of it while the link is proven alive. 0 = local, never lost.
    */
   readonly livenessMs: number
+  /** Of a transport that is made of others, and keeps their trouble to itself: how each of them is. */
+  readonly parts?: readonly TransportStatus[] | undefined
   /**
    * Idempotent. Rejects for what waiting cannot mend: bad URL, refused credentials or certificate, a missing server
    * setting, a held lock. An unreachable server is no error.

@@ -117,7 +117,7 @@ export class Engine implements Sync, RegistrationHost {
     const { status } = this.#source
     // Without a watch there is no stream that could say so.
     const live = this.#opened || status.state !== 'live'
-    return live ? status : { ...status, state: 'connecting' }
+    return withParts(live ? status : { ...status, state: 'connecting' }, this.#transport.parts)
   }
 
   /** Pairs received so far by lists that are not complete. */
@@ -282,5 +282,21 @@ export class Engine implements Sync, RegistrationHost {
 
   #assertOpen(): void {
     if (this.#closing.signal.aborted) throw new ClosedError(`transport ${this.transportName}`)
+  }
+}
+
+/** A part that is lost is not seen in the streams of the whole, which go on without it. */
+function withParts(
+  status: TransportStatus,
+  parts: readonly TransportStatus[] | undefined,
+): TransportStatus {
+  if (parts === undefined) return status
+  const lost = parts.find((part) => part.state !== 'live')
+  return {
+    ...status,
+    state: status.state === 'live' ? (lost?.state ?? 'live') : status.state,
+    reconnects: parts.reduce((sum, part) => sum + part.reconnects, status.reconnects),
+    lastError:
+      lost?.lastError ?? status.lastError ?? parts.find((part) => part.lastError)?.lastError,
   }
 }

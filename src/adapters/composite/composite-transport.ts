@@ -10,7 +10,8 @@ import {
   VersionConflictError,
 } from '../../api/errors.ts'
 import type { PartOutcome, WriteOutcome } from '../../api/errors.ts'
-import { checkOptions, isString, oneOf } from '../../api/options.ts'
+import { checkOptions, isString, isTransport, oneOf } from '../../api/options.ts'
+import type { TransportStatus } from '../../api/status.ts'
 import type {
   Batch,
   Capabilities,
@@ -41,6 +42,9 @@ export interface CompositeOptions {
 interface Part {
   readonly label: string
   readonly transport: Transport
+  /** Times that a stream of it had to be opened again. */
+  reconnects: number
+  lastError: unknown
 }
 
 const PAGE = 1_000
@@ -66,13 +70,27 @@ export class CompositeTransport implements Transport {
       onPartLost: oneOf('keep', 'drop'),
       write: oneOf('all', 'first'),
     })
+    if (!Array.isArray(transports)) throw new InvalidOptionError('parts', 'must be an array')
     if (transports.length === 0) throw new InvalidOptionError('parts', 'is empty')
+    for (const [i, transport] of transports.entries()) {
+      const problem = isTransport(transport)
+      if (problem !== undefined) throw new InvalidOptionError(`parts[${i}]`, problem)
+    }
     this.name = options.name ?? 'composite'
     this.#conflict = options.conflict ?? 'first'
     this.#onPartLost = options.onPartLost ?? 'keep'
     this.#write = options.write ?? 'all'
     this.#parts = labelled(transports)
     this.capabilities = unitedCapabilities(transports, this.#write)
+  }
+
+  /** As far as its streams have seen: a part that is away stops no other, so that nothing else tells of it. */
+  get parts(): readonly TransportStatus[] {
+    return this.#parts.map(({ label, transport, reconnects, lastError }, index) => {
+      const whole = transport.parts?.every((inner) => inner.state === 'live') ?? true
+      const live = whole && ![...this.#streams].some((stream) => stream.awaits(index))
+      return { name: label, state: live ? 'live' : 'stale', reconnects, lastError }
+    })
   }
 
   async open(io: Io): Promise<void> {
@@ -88,6 +106,11 @@ export class CompositeTransport implements Transport {
       onPartLost: this.#onPartLost,
       nextRevision: () => this.#revisions.next(),
       io,
+      onLost: (index, error) => {
+        const part = this.#parts[index] as Part
+        part.reconnects++
+        part.lastError = error
+      },
       onEnd: (ended) => this.#streams.delete(ended),
     })
     if (!io.signal.aborted) this.#streams.add(stream)
@@ -187,12 +210,11 @@ export class CompositeTransport implements Transport {
       }
     } catch (error) {
       if (!(error instanceof VersionConflictError)) throw error
-      const { key, expected, actual } = error
-      throw new VersionConflictError(
-        key,
-        labelledVersion(part, expected),
-        labelledVersion(part, actual),
-      )
+      const { key, actual } = error
+      // As it was given: it may be the version of another part.
+      const op = ops.find((one) => one.type !== 'delete-prefix' && one.key === key)
+      const expected = op?.type === 'delete-prefix' ? undefined : op?.ifVersion
+      throw new VersionConflictError(key, expected, labelledVersion(part, actual))
     }
   }
 
@@ -286,7 +308,8 @@ function labelled(transports: readonly Transport[]): Part[] {
   const names = transports.map((transport) => transport.name)
   return transports.map((transport, i) => {
     const unique = names.indexOf(transport.name) === names.lastIndexOf(transport.name)
-    return { label: unique ? transport.name : `${transport.name}-${i + 1}`, transport }
+    const label = unique ? transport.name : `${transport.name}-${i + 1}`
+    return { label, transport, reconnects: 0, lastError: undefined }
   })
 }
 

@@ -1,5 +1,7 @@
-import { InvalidKeyError, VersionConflictError } from '../../api/errors.ts'
+import { InvalidKeyError, InvalidOptionError, VersionConflictError } from '../../api/errors.ts'
 import { assertPrefix, hasPrefix, MAX_KEY_BYTES, utf8Length } from '../../api/key.ts'
+import { isTransport } from '../../api/options.ts'
+import type { TransportStatus } from '../../api/status.ts'
 import type {
   Batch,
   Capabilities,
@@ -23,12 +25,18 @@ export class PrefixedTransport implements Transport {
 
   constructor(inner: Transport, prefix: string) {
     assertPrefix(prefix)
+    const problem = isTransport(inner)
+    if (problem !== undefined) throw new InvalidOptionError('transport', problem)
     this.#inner = inner
     this.#prefix = prefix
     this.name = inner.name
     this.livenessMs = inner.livenessMs
     const longest = inner.capabilities.maxKeyBytes ?? MAX_KEY_BYTES
     this.capabilities = { ...inner.capabilities, maxKeyBytes: longest - utf8Length(prefix) }
+  }
+
+  get parts(): readonly TransportStatus[] | undefined {
+    return this.#inner.parts
   }
 
   open(io: Io): Promise<void> {
