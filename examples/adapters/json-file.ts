@@ -9,8 +9,6 @@ import { toBytes, toText, versionOf } from './value-text.ts'
 /** A data set in one JSON file, `{ "/lamp/kitchen": "on" }`, which people may edit while it is watched. */
 export class JsonFile implements Transport {
   readonly name = 'json-file'
-  /** Local: there is no link to lose. */
-  readonly livenessMs = 0
   /** What is claimed here is tested by the contract suite. */
   readonly capabilities: Capabilities = {
     resumable: false,
@@ -21,7 +19,6 @@ export class JsonFile implements Transport {
     prefixDelete: true,
     waitForApplied: false,
     browser: false,
-    ordered: false,
     maxValueBytes: 8 * 1024 * 1024,
   }
   readonly #path: string
@@ -58,10 +55,6 @@ export class JsonFile implements Transport {
     } finally {
       watcher.close()
     }
-  }
-
-  async *list(prefix: string): AsyncGenerator<readonly RawPair[]> {
-    yield (await this.#pairs()).filter(({ key }) => hasPrefix(key, prefix))
   }
 
   async get(keys: readonly string[]): Promise<readonly RawPair[]> {

@@ -18,6 +18,7 @@ import type {
   Transaction,
 } from '../api/writer.ts'
 import type { Message } from '../api/message.ts'
+import { listOf } from '../kit/list-of.ts'
 import { Source } from '../source/source.ts'
 import type { Feed } from '../source/source.ts'
 import type { Observable } from 'rxjs'
@@ -207,7 +208,7 @@ export class Engine implements Sync, RegistrationHost {
     assertPrefix(start, this.maxKeyBytes)
     if (!this.#opened) await this.open()
     const pairs = new Map<string, RawPair>()
-    for await (const page of this.#transport.list(start, this.#io())) {
+    for await (const page of listOf(this.#transport, start, this.#io())) {
       for (const pair of page) if (hasPrefix(pair.key, start)) pairs.set(pair.key, pair)
     }
     for (const pair of [...pairs.values()].sort((a, b) => compareKeys(a.key, b.key))) {

@@ -23,6 +23,7 @@ import type {
   RawPair,
   Transport,
 } from '../../api/transport.ts'
+import { listOf } from '../../kit/list-of.ts'
 import { RevisionCounter } from '../../source/watch-loop.ts'
 import { UnionStream } from './union-stream.ts'
 import { UnionPair, versionOf } from './union-view.ts'
@@ -154,7 +155,7 @@ export class CompositeTransport implements Transport {
   async #listPart(part: Part, prefix: string, io: Io): Promise<RawPair[]> {
     return this.#reading(async () => {
       const pairs: RawPair[] = []
-      for await (const page of part.transport.list(prefix, io)) pairs.push(...page)
+      for await (const page of listOf(part.transport, prefix, io)) pairs.push(...page)
       return pairs
     })
   }
@@ -335,7 +336,7 @@ function unitedCapabilities(
     waitForApplied: single ? first.waitForApplied : every('waitForApplied'),
     browser: every('browser'),
     ordered: false,
-    maxValueBytes: Math.min(...all.map((capabilities) => capabilities.maxValueBytes)),
+    maxValueBytes: Math.min(...all.map(({ maxValueBytes = Infinity }) => maxValueBytes)),
     ...(all.some((capabilities) => capabilities.watchable === false) ? { watchable: false } : {}),
     ...(keyLimits.length === 0 ? {} : { maxKeyBytes: Math.min(...keyLimits) }),
   }

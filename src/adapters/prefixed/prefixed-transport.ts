@@ -14,6 +14,7 @@ import type {
   RawPair,
   Transport,
 } from '../../api/transport.ts'
+import { listOf } from '../../kit/list-of.ts'
 
 /** Puts a prefix before every key on the way in and takes it off on the way out, also in errors. */
 export class PrefixedTransport implements Transport {
@@ -30,7 +31,7 @@ export class PrefixedTransport implements Transport {
     this.#inner = inner
     this.#prefix = prefix
     this.name = inner.name
-    this.livenessMs = inner.livenessMs
+    this.livenessMs = inner.livenessMs ?? 0
     const longest = inner.capabilities.maxKeyBytes ?? MAX_KEY_BYTES
     this.capabilities = { ...inner.capabilities, maxKeyBytes: longest - utf8Length(prefix) }
   }
@@ -58,7 +59,7 @@ export class PrefixedTransport implements Transport {
 
   async *list(prefix: string, io: Io): AsyncGenerator<readonly RawPair[]> {
     try {
-      for await (const pairs of this.#inner.list(this.#prefix + prefix, io)) {
+      for await (const pairs of listOf(this.#inner, this.#prefix + prefix, io)) {
         yield this.#pairsOut(pairs)
       }
     } catch (error) {
