@@ -1,9 +1,21 @@
 import type { Scenario } from '../scenario.ts'
 import { scenario as dispatch } from './dispatch.ts'
+import { scenario as etcdLatency } from './etcd-latency.ts'
+import { scenario as etcdList } from './etcd-list.ts'
+import { scenario as etcdLive } from './etcd-live.ts'
 import { scenario as lmdb } from './lmdb.ts'
 import { scenario as redisBurst } from './redis-burst.ts'
 import { scenario as redisLatency } from './redis-latency.ts'
 import { scenario as redisList } from './redis-list.ts'
 
 /** In the order of docs/performance.md. */
-export const scenarios: readonly Scenario[] = [dispatch, lmdb, redisList, redisBurst, redisLatency]
+export const scenarios: readonly Scenario[] = [
+  dispatch,
+  lmdb,
+  redisList,
+  redisBurst,
+  redisLatency,
+  etcdLive,
+  etcdList,
+  etcdLatency,
+]

@@ -91,6 +91,18 @@ const SCHEMES: readonly Scheme[] = [
       yield* diagnoseRedis(await redisOptions(location), prefixes, io)
     },
   },
+  {
+    names: ['etcd', 'etcds'],
+    example: 'etcd://[user:password@]host[:port][,host[:port]]',
+    async open(location) {
+      const { etcd } = await import('../adapters/etcd/index.ts')
+      return etcd({ ...named(location.name), ...(await etcdOptions(location)) })
+    },
+    async *diagnose(location, prefixes, io) {
+      const { diagnoseEtcd } = await import('../adapters/etcd/doctor.ts')
+      yield* diagnoseEtcd(await etcdOptions(location), prefixes, io)
+    },
+  },
 ]
 
 /** The lines of the help about URLs. */
@@ -184,6 +196,11 @@ async function redisOptions({ url, settings, tls }: Location): Promise<{ url: st
   const inner = typeof settings['options'] === 'object' ? settings['options'] : {}
   const withTls = { ...settings, options: { tls: files, ...inner } }
   return { url, ...withTls }
+}
+
+async function etcdOptions({ url, settings, tls }: Location): Promise<{ url: string }> {
+  const files = await readTlsFiles(tls)
+  return { url, ...(files === undefined ? {} : { tls: files }), ...settings }
 }
 
 async function readTlsFiles(tls: TlsFiles): Promise<ConnectionOptions | undefined> {

@@ -22,6 +22,11 @@ export interface ContractFixture {
   readonly external?: ExternalWriter
   /** False where the keys under the prefix cannot share a transaction though the transport has them (hash slots); true. */
   readonly transactions?: boolean
+  /**
+   * False where the same bytes put again are no change though the transport numbers its changes (a composite whose first
+   * part has no revisions); else as `storeRevisions` says.
+   */
+  readonly repeats?: boolean
   /** Called once, at the end of the test, failed or not. */
   dispose(): Promise<void>
 }

@@ -1,6 +1,8 @@
+import { etcd } from '../../src/adapters/etcd/index.ts'
 import { redis } from '../../src/adapters/redis/index.ts'
 import { composite, memory } from '../../src/index.ts'
 import { FakeClock } from '../../src/testing/index.ts'
+import { describeWithEtcdUrl } from '../servers/describe-with-etcd.ts'
 import { describeWithRedisUrl } from '../servers/describe-with-redis.ts'
 import { contract, uniquePrefix } from '../support/contract.ts'
 import { KeptOpen } from '../support/kept-open.ts'
@@ -30,6 +32,21 @@ describeWithRedisUrl('composite with Redis', (url) => {
       prefix: uniquePrefix(),
       transport: () => composite([new KeptOpen(store), redis({ url: url() })]),
       dispose: () => store.close(),
+    }
+  })
+})
+
+describeWithRedisUrl('composite with Redis', (redisUrl) => {
+  describeWithEtcdUrl('and etcd', (etcdUrl) => {
+    for (const write of ['all', 'first'] as const) {
+      contract(`composite of redis and etcd, write: ${write}`, async () => ({
+        prefix: uniquePrefix(),
+        // Redis, which wins, does not tell of them.
+        repeats: false,
+        transport: () =>
+          composite([redis({ url: redisUrl() }), etcd({ url: etcdUrl() })], { write }),
+        dispose: async () => {},
+      }))
     }
   })
 })

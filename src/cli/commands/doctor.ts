@@ -27,6 +27,7 @@ export const doctor: CommandSpec<DoctorOptions> = {
   examples: [
     ['doctor redis://127.0.0.1:6379', 'rights, notifications, memory, role, limits'],
     ['doctor redis://app:secret@db:6379 /config/', 'may this user use keys under /config/?'],
+    ['doctor etcd://a:2379,b:2379,c:2379 /config/', 'members, history, rights, alarms, limits'],
     ['doctor lmdb:./store --json', 'findings as JSON, for another program'],
   ],
   notes: `Nothing is changed. Exit code 0: no errors; 1: an error, or with --strict a warning; 2: there is no store,

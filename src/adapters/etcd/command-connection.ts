@@ -1,0 +1,88 @@
+import { ClosedError, TransportUnavailableError } from '../../api/errors.ts'
+import type { SyncError } from '../../api/errors.ts'
+import { backoffMs } from '../../kit/backoff.ts'
+import type { Ambient, Connection } from './connection.ts'
+import type { Dialer } from './dialer.ts'
+import { translate } from './errors.ts'
+import type { EtcdSettings } from './options.ts'
+
+/** As the core's own reconnects (datasync.md §4). */
+const BACKOFF = { baseMs: 100, capMs: 30_000 } as const
+
+/**
+ * The connection for reads and writes, dialled when it is wanted. Callers share one attempt; after a failed one they are
+ * refused at once, with outcome `not-applied`, until the back-off is over (W14).
+ */
+export class CommandConnection {
+  readonly #settings: EtcdSettings
+  readonly #dialer: Dialer
+  readonly #io: Ambient
+  readonly #closing: AbortController = new AbortController()
+  #connection: Connection | undefined
+  #dialling: Promise<Connection> | undefined
+  #failures = 0
+  #refusal: SyncError | undefined
+  #backOff: { stop(): void } | undefined
+
+  constructor(settings: EtcdSettings, dialer: Dialer, io: Ambient) {
+    this.#settings = settings
+    this.#dialer = dialer
+    this.#io = io
+  }
+
+  /** The open connection; undefined when one has to be dialled. */
+  get present(): Connection | undefined {
+    return this.#connection?.lost === undefined ? this.#connection : undefined
+  }
+
+  /** @throws what {@link Dialer.dial} does; the last failure's error during the back-off; ClosedError */
+  get(): Promise<Connection> {
+    const open = this.present
+    if (open !== undefined) return Promise.resolve(open)
+    if (this.#refusal !== undefined) return Promise.reject(this.#refusal)
+    this.#dialling ??= this.#connect().finally(() => {
+      this.#dialling = undefined
+    })
+    return this.#dialling
+  }
+
+  /** A call was answered: the next failure is a first one again. */
+  answered(): void {
+    this.#failures = 0
+  }
+
+  async close(): Promise<void> {
+    this.#backOff?.stop()
+    this.#closing.abort(new ClosedError(this.#settings.name))
+    await this.#dialling?.catch(() => {})
+    this.#connection?.destroy(new ClosedError(this.#settings.name))
+  }
+
+  async #connect(): Promise<Connection> {
+    try {
+      const connection = await this.#dialer.dial(this.#closing.signal)
+      this.#connection = connection
+      return connection
+    } catch (error) {
+      this.#closing.signal.throwIfAborted()
+      const failure = translate(this.#settings.name, error)
+      this.#fail(failure)
+      throw failure
+    }
+  }
+
+  #fail(cause: SyncError): void {
+    const { name } = this.#settings
+    const { clock, logger, random } = this.#io
+    const waitMs = backoffMs(this.#failures++, random, BACKOFF)
+    logger.warn({ transport: name, err: cause, waitMs }, 'no connection for commands')
+    // The kind of trouble stays visible: a refused password is no weather.
+    this.#refusal =
+      cause instanceof TransportUnavailableError
+        ? new TransportUnavailableError(name, 'cannot be reached at present', { cause })
+        : cause
+    this.#backOff = clock.after(waitMs, () => {
+      this.#refusal = undefined
+    })
+  }
+}

@@ -1,0 +1,136 @@
+import { status } from '@grpc/grpc-js'
+import {
+  AccessDeniedError,
+  isSyncError,
+  PayloadTooLargeError,
+  TransportUnavailableError,
+} from '../../api/errors.ts'
+import type { SyncError, WriteOutcome } from '../../api/errors.ts'
+
+/** What etcd says no with, as far as it matters here. */
+export type Answer =
+  | 'compacted'
+  | 'future-revision'
+  | 'request-too-large'
+  | 'too-many-operations'
+  | 'lease-not-found'
+  | 'full'
+  | 'busy'
+  | 'stale-token'
+  | 'denied'
+  | 'no-authentication'
+
+/**
+ * etcd's fixed texts (its rpctypes): several of them share one status, and there is no other code. The texts are part of
+ * its API: its own client compares them too.
+ */
+const ANSWERS: ReadonlyMap<string, Answer> = new Map<string, Answer>([
+  ['etcdserver: mvcc: required revision has been compacted', 'compacted'],
+  ['etcdserver: mvcc: required revision is a future revision', 'future-revision'],
+  ['etcdserver: request is too large', 'request-too-large'],
+  ['etcdserver: too many operations in txn request', 'too-many-operations'],
+  ['etcdserver: requested lease not found', 'lease-not-found'],
+  ['etcdserver: mvcc: database space exceeded', 'full'],
+  ['etcdserver: too many requests', 'busy'],
+  ['etcdserver: revision of auth store is old', 'stale-token'],
+  ['etcdserver: user name is empty', 'denied'],
+  ['etcdserver: authentication failed, invalid user ID or password', 'denied'],
+  ['etcdserver: authentication is not enabled', 'no-authentication'],
+])
+
+interface StatusError {
+  readonly code: number
+  readonly details: string
+}
+
+/** The server's own word that a call failed; undefined for others. */
+export function answerOf(error: unknown): Answer | undefined {
+  if (!isStatusError(error)) return undefined
+  const known = ANSWERS.get(error.details)
+  if (known !== undefined) return known
+  if (error.code === status.UNAUTHENTICATED) return 'stale-token'
+  return error.code === status.PERMISSION_DENIED ? 'denied' : undefined
+}
+
+/** The message does not fit: ours into the server's limit, or the server's into ours. */
+export function isTooLarge(error: unknown): boolean {
+  if (!isStatusError(error)) return false
+  const answer = answerOf(error)
+  if (answer !== undefined) return answer === 'request-too-large'
+  return error.code === status.RESOURCE_EXHAUSTED
+}
+
+/** What Node calls a certificate that does not hold; all of OpenSSL's X509_V_ERR codes are of these kinds. */
+const CERTIFICATE =
+  /^(?:ERR_TLS_|ERR_SSL_|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|ERROR_IN_CERT|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_EXCEEDED|EPROTO$)/u
+
+/** Statuses that say that there was no answer, or one that leaves open what became of a write. */
+const OPEN: ReadonlySet<number> = new Set([
+  status.UNAVAILABLE,
+  status.UNKNOWN,
+  status.INTERNAL,
+  status.CANCELLED,
+  status.ABORTED,
+  status.DEADLINE_EXCEEDED,
+  status.DATA_LOSS,
+])
+
+/**
+ * An error of ours for what gRPC, etcd or the socket reported. `outcome` says what became of a write that has no
+ * definite answer.
+ */
+export function translate(
+  transport: string,
+  error: unknown,
+  outcome: WriteOutcome = 'not-applied',
+): SyncError {
+  if (isSyncError(error)) return error
+  if (isStatusError(error)) return translateStatus(transport, error, outcome)
+  const code = codeOf(error)
+  if (CERTIFICATE.test(code)) {
+    return new AccessDeniedError(transport, `TLS failed (${code})`, { cause: error })
+  }
+  const problem = code === '' ? 'the connection is lost' : `no connection (${code})`
+  return new TransportUnavailableError(transport, problem, { cause: error, outcome })
+}
+
+function translateStatus(transport: string, error: StatusError, outcome: WriteOutcome): SyncError {
+  const { code, details } = error
+  const answer = answerOf(error)
+  if (answer === 'denied' || answer === 'stale-token') {
+    return new AccessDeniedError(transport, `the server refuses: ${details}`, { cause: error })
+  }
+  if (answer === 'full' || answer === 'busy') {
+    return new TransportUnavailableError(transport, details, { cause: error })
+  }
+  if (OPEN.has(code)) {
+    const problem = details === '' ? status[code] : details
+    return new TransportUnavailableError(transport, `${problem}`, { cause: error, outcome })
+  }
+  return new TransportUnavailableError(transport, `the server answers: ${details}`, {
+    cause: error,
+    retryable: false,
+  })
+}
+
+/** @throws PayloadTooLargeError (`SYNC_PAYLOAD_TOO_LARGE`) */
+export function assertSize(what: string, size: number, limit: number): void {
+  if (size > limit) throw new PayloadTooLargeError(what, size, limit)
+}
+
+function isStatusError(error: unknown): error is StatusError {
+  return (
+    typeof error === 'object' &&
+    error !== null &&
+    'code' in error &&
+    typeof error.code === 'number' &&
+    'details' in error &&
+    typeof error.details === 'string'
+  )
+}
+
+/** Of Node's own errors; another realm's `Error` (vm, Jest) is no `Error` here. */
+function codeOf(error: unknown): string {
+  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : ''
+  return typeof code === 'string' ? code : ''
+}

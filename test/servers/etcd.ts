@@ -1,0 +1,7 @@
+export { startEtcdCluster } from './etcd-cluster.ts'
+export type { EtcdCluster } from './etcd-cluster.ts'
+export type { EtcdOptions } from './etcd-options.ts'
+export { startEtcd } from './etcd-server.ts'
+export type { EtcdServer } from './etcd-server.ts'
+export { requireEtcd } from './provision-etcd.ts'
+export type { EtcdPrograms } from './provision-etcd.ts'

@@ -1,0 +1,93 @@
+import { describe, expect, it } from '@jest/globals'
+import fc from 'fast-check'
+import {
+  after,
+  hullOf,
+  isInRange,
+  keyText,
+  rangeOf,
+} from '../../../../src/adapters/etcd/key-range.ts'
+import { formatPosition, parsePosition, rangeName } from '../../../../src/adapters/etcd/position.ts'
+import { marksMovePosition } from '../../../../src/adapters/etcd/progress-marks.ts'
+
+describe('ranges of keys', () => {
+  it('a range holds exactly the keys with the prefix', () => {
+    fc.assert(
+      fc.property(
+        fc.string({ unit: 'binary', maxLength: 4 }),
+        fc.string({ unit: 'binary', minLength: 1, maxLength: 6 }),
+        (prefix, key) => {
+          expect(isInRange(Buffer.from(key), rangeOf(prefix))).toBe(key.startsWith(prefix))
+        },
+      ),
+    )
+  })
+
+  it('the hull holds every key of every prefix', () => {
+    const prefix = fc.string({ unit: 'binary', maxLength: 3 })
+    fc.assert(
+      fc.property(
+        fc.array(prefix, { minLength: 1, maxLength: 4 }),
+        fc.string(),
+        (prefixes, rest) => {
+          const hull = hullOf(prefixes)
+          for (const one of prefixes) {
+            const key = `${one}${rest}`
+            if (key !== '') expect(isInRange(Buffer.from(key), hull)).toBe(true)
+          }
+        },
+      ),
+    )
+    expect(hullOf(['/b/', '/a/'])).toEqual({
+      key: Buffer.from('/a/'),
+      rangeEnd: Buffer.from('/b0'),
+    })
+    expect(hullOf(['/a/', ''])).toEqual({ key: Buffer.of(0), rangeEnd: Buffer.of(0) })
+  })
+
+  it('the key after one is the next in etcd’s order', () => {
+    expect(after(Buffer.from('/a'))).toEqual(Buffer.from('/a\0'))
+  })
+
+  it('keys are UTF-8 of 1 to 1 024 bytes', () => {
+    expect(keyText(Buffer.from('é😀�'))).toBe('é😀�')
+    expect(keyText(Buffer.of())).toBeUndefined()
+    expect(keyText(Buffer.of(0x61, 0xff))).toBeUndefined()
+    expect(keyText(Buffer.alloc(1_024, 'x'))).toHaveLength(1_024)
+    expect(keyText(Buffer.alloc(1_025, 'x'))).toBeUndefined()
+  })
+})
+
+describe('positions', () => {
+  it('are read as they were written, whatever the key', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), fc.nat(), fc.nat(), (lastKey, revision, count) => {
+        const range = rangeName(rangeOf(lastKey))
+        const position = { clusterId: 'ab12', revision, range, count, lastKey, lastRevision: 7 }
+        expect(parsePosition(formatPosition(position))).toEqual(position)
+      }),
+    )
+  })
+
+  it.each(['', 'x', '1.2.3', 'ab.1.zz.2.3.key'])('%j is none', (text) => {
+    expect(parsePosition(text)).toBeUndefined()
+  })
+})
+
+describe('progress marks', () => {
+  it.each([
+    ['3.3.27', false],
+    ['3.4.23', false],
+    ['3.4.30', false],
+    ['3.4.31', true],
+    ['3.5.12', false],
+    ['3.5.13', true],
+    ['3.6.0', true],
+    ['3.6.0-rc.1', true],
+    ['4.0.0', true],
+    ['unknown', false],
+    [undefined, false],
+  ])('W3: of etcd %s move the position: %s', (version, moves) => {
+    expect(marksMovePosition(version)).toBe(moves)
+  })
+})
