@@ -1,4 +1,5 @@
-import { createDeliveryQueue, pendingChange } from '../../src/engine/delivery-queue.ts'
+import { createDeliveryQueue } from '../../src/engine/delivery-queue.ts'
+import { pendingChange } from '../../src/engine/pending-change.ts'
 import type { RawPair } from '../../src/api/transport.ts'
 import type { Feed } from '../../src/source/source.ts'
 import { LatestValues } from '../../src/source/latest-values.ts'

@@ -1,15 +1,14 @@
 import { watch } from 'node:fs'
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { hasPrefix } from 'rx-datasync'
 import type { Batch, Capabilities, CommitResult, Io, Op, RawPair, Transport } from 'rx-datasync'
+import { JsonTable } from './json-table.ts'
 import { toBytes, toText, versionOf } from './value-text.ts'
 
 /** A data set in one JSON file, `{ "/lamp/kitchen": "on" }`, which people may edit while it is watched. */
 export class JsonFile implements Transport {
   readonly name = 'json-file'
-  /** Local: there is no link to lose. */
-  readonly livenessMs = 0
   /** What is claimed here is tested by the contract suite. */
   readonly capabilities: Capabilities = {
     resumable: false,
@@ -20,21 +19,19 @@ export class JsonFile implements Transport {
     prefixDelete: true,
     waitForApplied: false,
     browser: false,
-    ordered: false,
     maxValueBytes: 8 * 1024 * 1024,
   }
   readonly #path: string
-  #waiting: (readonly Op[])[] = []
-  #nextWrite: Promise<readonly CommitResult[]> | undefined
-  #lastWrite: Promise<unknown> = Promise.resolve()
+  readonly #table: JsonTable
 
   constructor(path: string) {
     this.#path = path
+    this.#table = new JsonTable(path)
   }
 
   async open(): Promise<void> {
     await mkdir(dirname(this.#path), { recursive: true })
-    await this.#read()
+    await this.#table.read()
   }
 
   /** Lists the whole file at every change; the core finds the differences. Ends with the signal, or throws. */
@@ -60,63 +57,32 @@ export class JsonFile implements Transport {
     }
   }
 
-  async *list(prefix: string): AsyncGenerator<readonly RawPair[]> {
-    yield (await this.#pairs()).filter(({ key }) => hasPrefix(key, prefix))
-  }
-
   async get(keys: readonly string[]): Promise<readonly RawPair[]> {
     return (await this.#pairs()).filter(({ key }) => keys.includes(key))
   }
 
-  /** One writing at a time. Who comes meanwhile shares the next one. */
   async commit(ops: readonly Op[]): Promise<CommitResult> {
-    const place = this.#waiting.push(ops) - 1
-    this.#nextWrite ??= this.#lastWrite.then(() => this.#write())
-    this.#lastWrite = this.#nextWrite.catch(() => {})
-    return (await this.#nextWrite)[place] as CommitResult
+    await this.#table.update((table) => {
+      for (const op of ops) apply(op, table)
+    })
+    return {
+      versions: ops.map((op) => (op.type === 'put' ? versionOf(toText(op.value)) : undefined)),
+    }
   }
 
-  async close(): Promise<void> {
-    await this.#lastWrite
-  }
-
-  async #write(): Promise<readonly CommitResult[]> {
-    const commits = this.#waiting
-    this.#waiting = []
-    this.#nextWrite = undefined
-    const table = await this.#read()
-    const results = commits.map((ops) => apply(ops, table))
-    const draft = `${this.#path}.draft`
-    await writeFile(draft, `${JSON.stringify(Object.fromEntries(table), null, 2)}\n`)
-    await rename(draft, this.#path)
-    return results
+  close(): Promise<void> {
+    return this.#table.settled()
   }
 
   async #pairs(): Promise<RawPair[]> {
-    const table = await this.#read()
-    return Array.from(table, ([key, text]) => {
+    return Array.from(await this.#table.read(), ([key, text]) => {
       return { key, value: toBytes(text), revision: 0, version: versionOf(text) }
     })
   }
-
-  /** @throws SyntaxError when somebody saved something else than JSON; the core tries again, with back-off */
-  async #read(): Promise<Map<string, string>> {
-    try {
-      return new Map(Object.entries(JSON.parse(await readFile(this.#path, 'utf8')) as object))
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return new Map()
-      throw error
-    }
-  }
 }
 
-function apply(ops: readonly Op[], table: Map<string, string>): CommitResult {
-  for (const op of ops) {
-    if (op.type === 'put') table.set(op.key, toText(op.value))
-    else if (op.type === 'delete') table.delete(op.key)
-    else for (const key of table.keys()) if (hasPrefix(key, op.prefix)) table.delete(key)
-  }
-  return {
-    versions: ops.map((op) => (op.type === 'put' ? versionOf(toText(op.value)) : undefined)),
-  }
+function apply(op: Op, table: Map<string, string>): void {
+  if (op.type === 'put') table.set(op.key, toText(op.value))
+  else if (op.type === 'delete') table.delete(op.key)
+  else for (const key of table.keys()) if (hasPrefix(key, op.prefix)) table.delete(key)
 }

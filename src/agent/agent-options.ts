@@ -4,9 +4,18 @@ import { InvalidOptionError } from '../api/errors.ts'
 import type { Instrumentation } from '../api/instrumentation.ts'
 import { silentLogger } from '../api/logger.ts'
 import type { Logger } from '../api/logger.ts'
-import { checkOptions, isBoolean, isFunction, isMs, isObject } from '../api/options.ts'
+import {
+  checkOptions,
+  hasMethods,
+  isBoolean,
+  isFunction,
+  isMs,
+  isObject,
+  isTransport,
+} from '../api/options.ts'
 import type { Plugin } from '../api/plugin.ts'
 import type { Transport } from '../api/transport.ts'
+import { guardedLogger } from './guarded-logger.ts'
 
 export interface AgentOptions {
   /** Where `watch`, `get`, `put`, … go. */
@@ -43,8 +52,8 @@ export function resolveAgentOptions(options: AgentOptions): ResolvedAgentOptions
     acceptTimeoutMs: isMs,
     ackTimeoutMs: isMs,
     handleSignals: isBoolean,
-    logger: isObject,
-    clock: isObject,
+    logger: hasMethods('debug', 'info', 'warn', 'error'),
+    clock: hasMethods('now', 'after'),
     random: isFunction,
     instrumentation: isObject,
   })
@@ -61,18 +70,9 @@ export function resolveAgentOptions(options: AgentOptions): ResolvedAgentOptions
     acceptTimeoutMs: options.acceptTimeoutMs ?? 1_000,
     ackTimeoutMs: options.ackTimeoutMs ?? 10_000,
     handleSignals: options.handleSignals ?? false,
-    logger: options.logger ?? silentLogger,
+    logger: options.logger === undefined ? silentLogger : guardedLogger(options.logger),
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,
     instrumentation: options.instrumentation ?? {},
   })
-}
-
-function isTransport(value: unknown): string | undefined {
-  return typeof value === 'object' &&
-    value !== null &&
-    'stream' in value &&
-    typeof value.stream === 'function'
-    ? undefined
-    : 'must be a transport, such as memory() or lmdb({ path })'
 }

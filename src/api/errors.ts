@@ -304,7 +304,11 @@ export class BugError extends SyncError {
 
 /** A short text for any thrown value. */
 export function describeError(error: unknown): string {
-  if (error instanceof Error) return error.message === '' ? error.name : error.message
+  try {
+    if (error instanceof Error) return String(error.message === '' ? error.name : error.message)
+  } catch {
+    // Anything can be thrown, also what throws when it is looked at.
+  }
   return typeof error === 'string' ? error : `${typeof error} thrown`
 }
 

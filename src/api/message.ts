@@ -1,4 +1,4 @@
-import { DecodeError } from './errors.ts'
+import { DecodeError, InvalidOptionError } from './errors.ts'
 
 /** Anything that can be written: google-protobuf classes fit as they are. */
 export interface Message {
@@ -17,8 +17,12 @@ export interface Codec<T> extends MessageType<T> {
   message(value: T): Message
 }
 
-/** Bytes as a {@link Message}, for values that are encoded already. They are copied here and now. */
+/**
+ * Bytes as a {@link Message}, for values that are encoded already. They are copied here and now.
+ * @throws InvalidOptionError (`SYNC_INVALID_OPTION`) for what is no Uint8Array, such as a string
+ */
 export function raw(bytes: Uint8Array): Message {
+  if (!(bytes instanceof Uint8Array)) throw new InvalidOptionError('bytes', 'must be a Uint8Array')
   const copy = new Uint8Array(bytes)
   return { serializeBinary: () => copy }
 }

@@ -1,4 +1,4 @@
-import { assertPrefix, hasPrefix } from './key.ts'
+import { assertKey, assertPrefix, hasPrefix } from './key.ts'
 import { InvalidKeyError, InvalidOptionError } from './errors.ts'
 import { isMessageType } from './message.ts'
 import type { MessageType } from './message.ts'
@@ -55,7 +55,9 @@ export function model<T>(
     deserializeBinary: (bytes: Uint8Array) => type.deserializeBinary(bytes),
     key(name: string): string {
       if (name === '') throw new InvalidKeyError(prefix, 'the name is empty')
-      return prefix + name
+      const key = prefix + name
+      assertKey(key)
+      return key
     },
     nameOf: (key: string) => (hasPrefix(key, prefix) ? key.slice(prefix.length) : undefined),
     owns<E extends { readonly key: string }>(event: E): event is E & ValueOf<T> {

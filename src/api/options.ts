@@ -37,6 +37,21 @@ export const isObject: OptionCheck = (value) =>
 export const isFunction: OptionCheck = (value) =>
   typeof value === 'function' ? undefined : 'must be a function'
 
+/** What has these methods. */
+export function hasMethods(...names: readonly string[]): OptionCheck {
+  return (value) => {
+    const missing = names.find(
+      (name) => typeof (value as Record<string, unknown> | null)?.[name] !== 'function',
+    )
+    return missing === undefined ? undefined : `must be an object with ${names.join('(), ')}()`
+  }
+}
+
+export const isTransport: OptionCheck = (value) =>
+  hasMethods('stream')(value) === undefined
+    ? undefined
+    : 'must be a transport, such as memory() or lmdb({ path })'
+
 /** Longest time that options take: 100 years, in ms. */
 export const MAX_MS: number = 100 * 365 * 24 * 3600 * 1000
 

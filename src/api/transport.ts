@@ -1,5 +1,6 @@
 import type { Clock } from './clock.ts'
 import type { Logger } from './logger.ts'
+import type { TransportStatus } from './status.ts'
 
 /** A pair as a transport hands it over; it belongs to the core from then on. */
 export interface RawPair {
@@ -106,10 +107,10 @@ export interface Capabilities {
   readonly waitForApplied: boolean
   /** Runs in a browser. */
   readonly browser: boolean
-  /** Changes arrive in the source's order across keys (C2). */
-  readonly ordered: boolean
-  /** The largest value in bytes. */
-  readonly maxValueBytes: number
+  /** Changes arrive in the source's order across keys (C2); false. */
+  readonly ordered?: boolean
+  /** The largest value in bytes; no limit. */
+  readonly maxValueBytes?: number
   /** False where the store can be read but not watched: `watch` is refused at once. */
   readonly watchable?: boolean
   /** The longest key in bytes, when it is less than 1 024. */
@@ -136,9 +137,11 @@ export interface Transport {
   readonly capabilities: Capabilities
   /**
    * Networked transports: the core gives a stream up as lost when no batch came for this long, so `stream` has to
-   * yield a `progress` at least every half of it while the link is proven alive. 0 = local, never lost.
+   * yield a `progress` at least every half of it while the link is proven alive. 0 (default) = local, never lost.
    */
-  readonly livenessMs: number
+  readonly livenessMs?: number
+  /** Of a transport that is made of others, and keeps their trouble to itself: how each of them is. */
+  readonly parts?: readonly TransportStatus[] | undefined
   /**
    * Idempotent. Rejects for what waiting cannot mend: bad URL, refused credentials or certificate, a missing server
    * setting, a held lock. An unreachable server is no error.
@@ -150,8 +153,11 @@ export interface Transport {
    * outside the prefixes may be yielded; the core drops them.
    */
   stream(prefixes: readonly string[], from: Position | undefined, io: Io): BatchStream
-  /** The pairs under a prefix, once, in any order, in bounded batches. */
-  list(prefix: string, io: Io): AsyncIterable<readonly RawPair[]>
+  /**
+   * The pairs under a prefix, once, in any order, in bounded batches. Optional: without it a stream is opened, and left
+   * when it has listed.
+   */
+  list?(prefix: string, io: Io): AsyncIterable<readonly RawPair[]>
   /** The pairs of those keys that exist, in any order. */
   get(keys: readonly string[], io: Io): Promise<readonly RawPair[]>
   /**

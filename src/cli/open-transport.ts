@@ -11,6 +11,8 @@ export interface Access {
   readonly write?: boolean
   /** Makes the store where there is none. */
   readonly create?: boolean
+  /** Where there is no store, what it would be if it were made: empty. */
+  readonly preview?: boolean
 }
 
 /** Where a store is, as the command line says it. */
@@ -56,8 +58,13 @@ const SCHEMES: readonly Scheme[] = [
   {
     names: ['lmdb'],
     example: 'lmdb:./path/of/a/folder',
-    async open({ url, name, settings }, { watch = false, write = false, create = false }) {
+    async open({ url, name, settings }, access) {
+      const { watch = false, write = false, create = false, preview = false } = access
       const path = pathOf(url)
+      if (preview && !(await isStore(path))) {
+        const { memory } = await import('../adapters/memory/index.ts')
+        return memory(named(name))
+      }
       if (!create) await requireStore(path)
       const { lmdb } = await import('../adapters/lmdb/index.ts')
       return lmdb({ path, readOnly: !watch && !write && !create, ...named(name), ...settings })
@@ -161,6 +168,13 @@ function pathOf(url: string): string {
   if (path === '')
     throw new UsageError('the URL names no folder', { hint: 'lmdb:./path/of/a/folder' })
   return path
+}
+
+async function isStore(path: string): Promise<boolean> {
+  return stat(join(path, 'data.mdb')).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => error.code !== 'ENOENT',
+  )
 }
 
 /** Whoever only looks must not leave an empty store behind at a mistyped path. */

@@ -4,7 +4,7 @@ import type { Position, RawPair } from '../api/transport.ts'
 import type { Checkpoint, CheckpointPart } from '../api/watcher.ts'
 import { coverOf } from '../kit/prefix-index.ts'
 import type { Feed } from '../source/source.ts'
-import type { PendingChange } from './delivery-queue.ts'
+import type { PendingChange } from './pending-change.ts'
 
 /**
  * The last acknowledged position and its fold (W21): the feeds' states with everything taken back that is not

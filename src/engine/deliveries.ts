@@ -1,6 +1,7 @@
 import { Fifo } from '../kit/fifo.ts'
 
-interface Deliverer {
+/** Somebody who may have something to deliver. */
+export interface Deliverer {
   deliver(): void
 }
 

@@ -7,7 +7,7 @@ import type { Prefix } from '../api/model.ts'
 import type { Sync } from '../api/plugin.ts'
 import type { TransportStatus } from '../api/status.ts'
 import type { Io, RawPair, Transport } from '../api/transport.ts'
-import type { Checkpoint, WatchOptions, WatchRegistration } from '../api/watcher.ts'
+import type { WatchOptions, WatchRegistration } from '../api/watcher.ts'
 import type {
   DeleteResult,
   DelOptions,
@@ -18,46 +18,24 @@ import type {
   Transaction,
 } from '../api/writer.ts'
 import type { Message } from '../api/message.ts'
+import { listOf } from '../kit/list-of.ts'
 import { Source } from '../source/source.ts'
 import type { Feed } from '../source/source.ts'
 import type { Observable } from 'rxjs'
 import { ByteCopier } from './byte-copier.ts'
 import { readCheckpoint } from './checkpoint.ts'
 import { Deliveries } from './deliveries.ts'
+import type { Deliverer } from './deliveries.ts'
 import { LazyKeyVal } from './key-val.ts'
 import { publish } from './publish.ts'
 import { Registration } from './registration.ts'
+import type { RegistrationHost } from './registration-host.ts'
 import type { ResyncGate } from './resync-gate.ts'
-import { Router } from './router.ts'
+import type { FeedShares } from './routes.ts'
+import { Switchboard } from './switchboard.ts'
 import { resolveWatchOptions } from './watch-options.ts'
+import { WatchHandle } from './watch-handle.ts'
 import { Writer } from './writer.ts'
-
-/** What a {@link Registration} needs from its engine. */
-export interface RegistrationHost {
-  readonly transportName: string
-  readonly maxKeyBytes: number | undefined
-  readonly io: Io
-  readonly instrumentation: Instrumentation
-  readonly gate: ResyncGate
-  /** Takes a share in a feed for a prefix; to be given back by `leave`. */
-  join(registration: Registration, prefix: string): Feed
-  /** One more share in a feed that it has already. */
-  rejoin(registration: Registration, prefix: string, feed: Feed): Feed
-  /** Feeds that go on from a checkpoint, or undefined when it cannot be used. */
-  resume(
-    registration: Registration,
-    prefixes: readonly string[],
-    checkpoint: Checkpoint,
-  ): { readonly prefix: string; readonly feed: Feed }[] | undefined
-  /** A share in a shared feed that stands where this one does, or undefined. */
-  joinTwin(registration: Registration, prefix: string, feed: Feed): Feed | undefined
-  /** Changes under the prefix come from now on. */
-  route(registration: Registration, prefix: string, feed: Feed): void
-  leave(registration: Registration, prefix: string, feed: Feed): void
-  /** Calls its `deliver` in a microtask. */
-  deliverSoon(registration: Registration): void
-  closed(registration: Registration): void
-}
 
 export interface EngineOptions {
   readonly transport: Transport
@@ -83,7 +61,7 @@ export class Engine implements Sync, RegistrationHost {
   readonly #options: EngineOptions
   readonly #transport: Transport
   readonly #source: Source
-  readonly #routers = new Map<Feed, Router>()
+  readonly #switchboard: Switchboard
   readonly #registrations = new Set<Registration>()
   readonly #writer: Writer
   readonly #deliveries = new Deliveries()
@@ -118,9 +96,7 @@ export class Engine implements Sync, RegistrationHost {
           transport: this.transportName,
           count: changes.length,
         })
-        const router = this.#routers.get(feed)
-        if (router === undefined) receipt?.routed([])
-        else router.dispatch(feed, changes, before, receipt)
+        this.#switchboard.dispatch(feed, changes, before, receipt)
       },
       lost: (error) => {
         const code = isSyncError(error) ? error.code : 'OTHER'
@@ -131,6 +107,7 @@ export class Engine implements Sync, RegistrationHost {
         )
       },
     })
+    this.#switchboard = new Switchboard(options.transport, this.#source)
     this.instrumentation.attached?.({
       transport: this.transportName,
       status: () => this.status,
@@ -141,7 +118,7 @@ export class Engine implements Sync, RegistrationHost {
     const { status } = this.#source
     // Without a watch there is no stream that could say so.
     const live = this.#opened || status.state !== 'live'
-    return live ? status : { ...status, state: 'connecting' }
+    return withParts(live ? status : { ...status, state: 'connecting' }, this.#transport.parts)
   }
 
   /** Pairs received so far by lists that are not complete. */
@@ -214,7 +191,7 @@ export class Engine implements Sync, RegistrationHost {
       registration: resyncName,
       status: () => registration.status,
     })
-    return registration
+    return new WatchHandle(registration, this.maxKeyBytes)
   }
 
   async get(key: string): Promise<KeyVal | undefined> {
@@ -231,7 +208,7 @@ export class Engine implements Sync, RegistrationHost {
     assertPrefix(start, this.maxKeyBytes)
     if (!this.#opened) await this.open()
     const pairs = new Map<string, RawPair>()
-    for await (const page of this.#transport.list(start, this.#io())) {
+    for await (const page of listOf(this.#transport, start, this.#io())) {
       for (const pair of page) if (hasPrefix(pair.key, start)) pairs.set(pair.key, pair)
     }
     for (const pair of [...pairs.values()].sort((a, b) => compareKeys(a.key, b.key))) {
@@ -269,50 +246,12 @@ export class Engine implements Sync, RegistrationHost {
 
   // ---- RegistrationHost
 
-  join(registration: Registration, prefix: string): Feed {
-    const feed = this.#source.join(prefix)
-    this.#router(feed).join(registration)
-    return feed
+  sharesOf(registration: Registration): FeedShares {
+    return this.#switchboard.sharesOf(registration)
   }
 
-  rejoin(registration: Registration, prefix: string, feed: Feed): Feed {
-    this.#source.share(feed, prefix)
-    this.#router(feed).join(registration)
-    return feed
-  }
-
-  joinTwin(registration: Registration, prefix: string, feed: Feed): Feed | undefined {
-    const twin = this.#source.twin(feed, prefix)
-    return twin === undefined ? undefined : this.rejoin(registration, prefix, twin)
-  }
-
-  resume(
-    registration: Registration,
-    prefixes: readonly string[],
-    checkpoint: Checkpoint,
-  ): { readonly prefix: string; readonly feed: Feed }[] | undefined {
-    if (!this.#transport.capabilities.resumable) return undefined
-    const parts = readCheckpoint(checkpoint, this.transportName, prefixes)
-    return parts?.flatMap((part) => {
-      const feed = this.#source.resume(part.prefixes, part.position, part.pairs)
-      return part.prefixes.map((prefix) => {
-        this.#router(feed).join(registration)
-        return { prefix, feed }
-      })
-    })
-  }
-
-  route(registration: Registration, prefix: string, feed: Feed): void {
-    this.#router(feed).route(registration, prefix)
-  }
-
-  leave(registration: Registration, prefix: string, feed: Feed): void {
-    this.#router(feed).leave(registration, prefix)
-    if (this.#source.leave(feed, prefix)) this.#routers.delete(feed)
-  }
-
-  deliverSoon(registration: Registration): void {
-    this.#deliveries.add(registration)
+  deliverSoon(deliverer: Deliverer): void {
+    this.#deliveries.add(deliverer)
   }
 
   closed(registration: Registration): void {
@@ -323,17 +262,8 @@ export class Engine implements Sync, RegistrationHost {
     })
   }
 
-  #router(feed: Feed): Router {
-    let router = this.#routers.get(feed)
-    if (router === undefined) {
-      router = new Router()
-      this.#routers.set(feed, router)
-    }
-    return router
-  }
-
   #each(feed: Feed, visit: (registration: Registration) => void): void {
-    for (const registration of this.#routers.get(feed)?.members ?? []) visit(registration)
+    for (const registration of this.#switchboard.sharers(feed)) visit(registration)
   }
 
   #io(): Io {
@@ -353,5 +283,21 @@ export class Engine implements Sync, RegistrationHost {
 
   #assertOpen(): void {
     if (this.#closing.signal.aborted) throw new ClosedError(`transport ${this.transportName}`)
+  }
+}
+
+/** A part that is lost is not seen in the streams of the whole, which go on without it. */
+function withParts(
+  status: TransportStatus,
+  parts: readonly TransportStatus[] | undefined,
+): TransportStatus {
+  if (parts === undefined) return status
+  const lost = parts.find((part) => part.state !== 'live')
+  return {
+    ...status,
+    state: status.state === 'live' ? (lost?.state ?? 'live') : status.state,
+    reconnects: parts.reduce((sum, part) => sum + part.reconnects, status.reconnects),
+    lastError:
+      lost?.lastError ?? status.lastError ?? parts.find((part) => part.lastError)?.lastError,
   }
 }

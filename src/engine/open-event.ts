@@ -1,6 +1,6 @@
 import type { ResyncReason } from '../api/resync-event.ts'
 import type { EventResult, Handling } from '../api/instrumentation.ts'
-import type { PendingChange } from './delivery-queue.ts'
+import type { PendingChange } from './pending-change.ts'
 import type { ByteCopier } from './byte-copier.ts'
 import type { DeliveryHandle } from './events.ts'
 import type { Ticket } from './ticket.ts'
@@ -66,6 +66,14 @@ export class OpenEvent implements DeliveryHandle {
     this.handling?.end(result, error)
     this.handling = undefined
     if (result === 'timeout' || result === 'voided') this.abort()
+  }
+
+  /** The writes that its answer answers; taken once. */
+  takeTickets(): Ticket[] | undefined {
+    const holder = this.change ?? this
+    const { tickets } = holder
+    holder.tickets = undefined
+    return tickets
   }
 
   abort(): void {

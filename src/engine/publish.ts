@@ -82,6 +82,7 @@ class PublishWindow {
   #slots: Slot[] = []
   #waiting: Slot[] = []
   #underway = 0
+  #emitting = false
   #stopped = false
   readonly #tails = new Map<string, Promise<void>>()
   #wakers: (() => void)[] = []
@@ -175,13 +176,16 @@ class PublishWindow {
 
   #finish(slot: Slot, result: PublishResult): void {
     slot.result = result
+    // From inside a result that is being told: the loop below comes to it.
+    if (this.#emitting) return
+    this.#emitting = true
     let out = 0
-    for (const { result: ready } of this.#slots) {
-      if (ready === undefined) break
+    for (let next = this.#slots[0]?.result; next !== undefined; next = this.#slots[out]?.result) {
       out++
+      if (!this.#stopped) this.#emit(next)
     }
-    const ready = this.#slots.splice(0, out)
-    for (const done of ready) if (!this.#stopped) this.#emit(done.result as PublishResult)
+    this.#slots.splice(0, out)
+    this.#emitting = false
     if (out > 0) this.#wake()
   }
 

@@ -19,11 +19,12 @@ interface Receiver {
   complete(): void
 }
 
-export interface ReceiversOptions {
+/** Whose receivers they are: the registration. */
+export interface ReceiversOwner {
   /** In the task after the first subscription. */
-  readonly begun: () => void
+  begun(): void
   /** Nobody is left who wants events of this kind. */
-  readonly abandoned: (kind: Kind) => void
+  abandoned(kind: Kind): void
 }
 
 /** Who is subscribed to a registration, in whichever way. */
@@ -31,15 +32,15 @@ export class Receivers {
   readonly events$: Observable<SyncEvent> = this.#stream<SyncEvent>(true, true)
   readonly resyncs$: Observable<ResyncEvent> = this.#stream<ResyncEvent>(true, false)
   readonly changes$: Observable<ChangeEvent> = this.#stream<ChangeEvent>(false, true)
-  readonly #options: ReceiversOptions
+  readonly #owner: ReceiversOwner
   #all: readonly Receiver[] = []
   /** By kind, so that an event need not look for who wants it. */
   #wanting: Readonly<Record<Kind, readonly Receiver[]>> = { resync: [], change: [] }
   #begun = false
   #completed = false
 
-  constructor(options: ReceiversOptions) {
-    this.#options = options
+  constructor(owner: ReceiversOwner) {
+    this.#owner = owner
   }
 
   /** Delivery may begin. */
@@ -130,7 +131,7 @@ export class Receivers {
   #begin(): void {
     if (this.#begun || this.#all.length === 0) return
     this.#begun = true
-    this.#options.begun()
+    this.#owner.begun()
   }
 
   #remove(receiver: Receiver): void {
@@ -138,7 +139,7 @@ export class Receivers {
     this.#set(this.#all.filter((known) => known !== receiver))
     if (this.#all.length === 0) this.#begun = false
     for (const kind of ['resync', 'change'] as const) {
-      if (receiver[kind] && !this.wants(kind) && !this.#completed) this.#options.abandoned(kind)
+      if (receiver[kind] && !this.wants(kind) && !this.#completed) this.#owner.abandoned(kind)
     }
   }
 }

@@ -6,18 +6,23 @@ import type { OpenEvent } from './open-event.ts'
 /** Before a repetition (C7): from 1 s, doubling, at most 60 s. */
 export const REFUSAL_BACKOFF = { baseMs: 1_000, capMs: 60_000 } as const
 
+/** Who goes on after it: the registration. */
+export interface BackoffOwner {
+  backoffOver(): void
+}
+
 /** The pause between a refusal and what is delivered next. */
 export class RefusalBackoff {
   readonly #io: Io
-  readonly #over: () => void
+  readonly #owner: BackoffOwner
   #timer: Timer | undefined
   #late: OpenEvent | undefined
   /** Refusals in a row. */
   #streak = 0
 
-  constructor(io: Io, over: () => void) {
+  constructor(io: Io, owner: BackoffOwner) {
     this.#io = io
-    this.#over = over
+    this.#owner = owner
   }
 
   get active(): boolean {
@@ -36,7 +41,7 @@ export class RefusalBackoff {
     const { clock, random } = this.#io
     this.#timer = clock.after(backoffMs(this.#streak++, random, REFUSAL_BACKOFF), () => {
       this.end()
-      this.#over()
+      this.#owner.backoffOver()
     })
   }
 

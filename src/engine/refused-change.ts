@@ -1,5 +1,6 @@
-import { coalesce, isSameValue, settleTickets } from './delivery-queue.ts'
-import type { DeliveryQueue, PendingChange } from './delivery-queue.ts'
+import type { DeliveryQueue } from './delivery-queue.ts'
+import { coalesce, isSameValue, settleTickets } from './pending-change.ts'
+import type { PendingChange } from './pending-change.ts'
 
 /** A refused change that comes again after the back-off (`onRefusal: 'retry'`). */
 export class RefusedChange {

@@ -4,7 +4,7 @@ import type { Checkpoint } from '../api/watcher.ts'
 import { coverOf, PrefixIndex } from '../kit/prefix-index.ts'
 import type { Feed } from '../source/source.ts'
 import { makeCheckpoint } from './checkpoint.ts'
-import type { PendingChange } from './delivery-queue.ts'
+import type { PendingChange } from './pending-change.ts'
 
 /** The shares of one registration in the feeds of its engine. */
 export interface FeedShares {
@@ -14,15 +14,20 @@ export interface FeedShares {
   rejoin(prefix: string, feed: Feed): Feed
   /** A share in a shared feed that stands where this one does, or undefined. */
   joinTwin(prefix: string, feed: Feed): Feed | undefined
+  /** Feeds that go on from a checkpoint, or undefined when it cannot be used. */
+  resume(prefixes: readonly string[], checkpoint: Checkpoint): PrefixFeed[] | undefined
   /** Changes under the prefix come from now on. */
   route(prefix: string, feed: Feed): void
   leave(prefix: string, feed: Feed): void
 }
 
 /** A prefix that is watched through a feed. */
-interface Route {
+export interface PrefixFeed {
   readonly prefix: string
   readonly feed: Feed
+}
+
+interface Route extends PrefixFeed {
   /** The feed goes on from a checkpoint. */
   readonly own: boolean
 }
@@ -78,12 +83,15 @@ export class Routes {
     this.#route(this.#next)
   }
 
-  /** Goes on through feeds of its own, which come from a checkpoint. */
-  resume(routes: readonly { readonly prefix: string; readonly feed: Feed }[]): void {
+  /** Goes on through feeds of its own, which come from a checkpoint. False: it cannot be used. */
+  resume(checkpoint: Checkpoint): boolean {
+    const routes = this.#shares.resume(this.#prefixes, checkpoint)
+    if (routes === undefined) return false
     this.#active = routes.map((route) => ({ ...route, own: true }))
     this.#hasOwn = true
     this.#activated = true
     this.#route(this.#active)
+    return true
   }
 
   /** False: the prefix is known. */

@@ -153,7 +153,7 @@ export class Writer {
       throw new InvalidOptionError('ifAbsent', 'contradicts ifVersion')
     }
     const value = serialize(message)
-    const { maxValueBytes } = this.#transport.capabilities
+    const { maxValueBytes = Infinity } = this.#transport.capabilities
     if (value.length > maxValueBytes) {
       throw new PayloadTooLargeError(`the value of ${key}`, value.length, maxValueBytes)
     }
@@ -222,7 +222,7 @@ export class Writer {
   /** Networked transports keep the time themselves; this is for the one that does not. */
   #send(ops: readonly Op[], options: CommitOptions): Promise<CommitResult> {
     const answer = this.#transport.commit(ops, options, this.#io)
-    if (this.#transport.livenessMs === 0) return answer
+    if ((this.#transport.livenessMs ?? 0) === 0) return answer
     const commit = this.#link.heard(answer)
     const { timeoutMs } = options
     return new Promise((resolve, reject) => {

@@ -4,7 +4,7 @@ import { Fifo } from './fifo.ts'
  * Turns pushes into an async iterable with one reader. It ends when the signal aborts or `end` is called; `fail`
  * throws at the reader once what was pushed before is read.
  */
-export class PushQueue<T extends object> implements AsyncIterableIterator<T, undefined> {
+export class PushQueue<T extends object> implements AsyncIterator<T, undefined>, AsyncIterable<T> {
   readonly #items = new Fifo<T>()
   #wake: (() => void) | undefined
   #ended = false

@@ -131,7 +131,7 @@ export class Source {
 
   /** Nothing is watched, so that nothing tells whether the server is there. */
   get silent(): boolean {
-    return this.#feeds.size === 0 && this.transport.livenessMs > 0
+    return this.#feeds.size === 0 && this.#isNetworked
   }
 
   /** Pairs collected by lists that are under way. */
@@ -272,9 +272,13 @@ export class Source {
     return this.#wasLive ? 'stale' : 'connecting'
   }
 
+  get #isNetworked(): boolean {
+    return (this.transport.livenessMs ?? 0) > 0
+  }
+
   /** Without a watch: what reads and writes have found. */
   #reached(): TransportState {
-    if (this.transport.livenessMs === 0 || this.#answering === true) return 'live'
+    if (!this.#isNetworked || this.#answering === true) return 'live'
     return this.#wasLive ? 'stale' : 'connecting'
   }
 }

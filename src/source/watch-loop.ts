@@ -199,7 +199,7 @@ export class WatchLoop {
   #open(from: Position | undefined): void {
     const attempt = new AbortController()
     this.#attempt = attempt
-    const { livenessMs } = this.#options.transport
+    const { livenessMs = 0 } = this.#options.transport
     if (livenessMs > 0) {
       this.#idle = new IdleMonitor(this.#options.io.clock, livenessMs, () => {
         const { name } = this.#options.transport

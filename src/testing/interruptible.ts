@@ -10,6 +10,7 @@ import type {
   RawPair,
   Transport,
 } from '../api/transport.ts'
+import { listOf } from '../kit/list-of.ts'
 
 /** A transport whose open streams a test can break, as a lost link does; reads and writes pass. */
 export class Interruptible implements Transport {
@@ -27,7 +28,7 @@ export class Interruptible implements Transport {
     this.#inner = inner
     this.name = inner.name
     this.capabilities = inner.capabilities
-    this.livenessMs = inner.livenessMs
+    this.livenessMs = inner.livenessMs ?? 0
   }
 
   /** Breaks every open stream. With a reason, the streams that follow begin with a reset and list again. */
@@ -76,7 +77,7 @@ export class Interruptible implements Transport {
   }
 
   list(prefix: string, io: Io): AsyncIterable<readonly RawPair[]> {
-    return this.#inner.list(prefix, io)
+    return listOf(this.#inner, prefix, io)
   }
 
   get(keys: readonly string[], io: Io): Promise<readonly RawPair[]> {

@@ -11,7 +11,7 @@ export interface ChangesOptions {
 }
 
 /** One call of `stream`: what it yields, in the order told; and what was asked of it. */
-export class ScriptedStream implements AsyncIterableIterator<Batch, undefined> {
+export class ScriptedStream implements AsyncIterator<Batch, undefined>, AsyncIterable<Batch> {
   /** As it was called; undefined before. */
   prefixes: readonly string[] | undefined
   /** As it was called. */

@@ -2,6 +2,7 @@ import { lmdb } from '../../src/adapters/lmdb/index.ts'
 import { TransportUnavailableError } from '../../src/api/errors.ts'
 import type { Op } from '../../src/api/transport.ts'
 import { realIo } from '../support/transport-stream.ts'
+import { listOf } from '../../src/kit/list-of.ts'
 
 /** Writes until there is no room, and then tries what still works. */
 const store = lmdb({ path: process.argv[2] as string })
@@ -25,7 +26,7 @@ for (let i = 0; ; i++) {
   }
 }
 let count = 0
-for await (const page of store.list('', io)) count += page.length
+for await (const page of listOf(store, '', io)) count += page.length
 say(`read ${count}`)
 say(`deleted ${(await commit({ type: 'delete', key: 'k0' })).deleted}`)
 await commit({ type: 'put', key: 'small', value: value.subarray(0, 100) })

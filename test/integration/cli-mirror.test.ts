@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, it } from '@jest/globals'
 import { describeWithRedis } from '../servers/describe-with-redis.ts'
@@ -33,6 +34,20 @@ describeWithRedis('datasync mirror', () => {
       '/a/2': 'two',
       '/b/9': 'not mine',
     })
+  })
+
+  it('--dry-run into a store that does not exist yet: everything would be put, nothing is made', async () => {
+    const folder = await tempDir('mirror')
+    const source = join(folder, 'source')
+    const target = join(folder, 'target')
+    await put(`lmdb:${source}`, { '/a/1': 'one', '/b/1': 'other' })
+    const dry = await runCli(['mirror', `lmdb:${source}`, `lmdb:${target}`, '/a/', '--dry-run'])
+    expect(dry.code).toBe(0)
+    expect(dry.records).toEqual([
+      { event: 'would-put', key: '/a/1', bytes: 3 },
+      { event: 'dry-run', compared: 1, unchanged: 0, put: 1, deleted: 0 },
+    ])
+    await expect(stat(target)).rejects.toMatchObject({ code: 'ENOENT' })
   })
 
   it('follows, and survives restarts of the source, with and without its data', async () => {

@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals'
 import { etcd } from '../../src/adapters/etcd/index.ts'
 import { Agent, prefixed, raw } from '../../src/index.ts'
 import type { Batch } from '../../src/index.ts'
+import { listOf } from '../../src/kit/list-of.ts'
 import { describeWithEtcd } from '../servers/describe-with-etcd.ts'
 import { startEtcd } from '../servers/etcd.ts'
 import type { EtcdServer } from '../servers/etcd.ts'
@@ -182,7 +183,7 @@ describeWithEtcd('etcd, watch and list', () => {
     expect(pages).toBeGreaterThan(5)
     await probe.stop()
     const keys: string[] = []
-    for await (const page of transport.list('/f/', realIo()))
+    for await (const page of listOf(transport, '/f/', realIo()))
       keys.push(...page.map(({ key }) => key))
     expect(new Set(keys).size).toBe(2_000)
     await transport.close()

@@ -5,6 +5,7 @@ import { onTeardown } from '../support/teardown.ts'
 import { tempDir } from '../support/temp-dir.ts'
 import { realIo } from '../support/transport-stream.ts'
 import { waitFor } from '../support/wait-for.ts'
+import { listOf } from '../../src/kit/list-of.ts'
 
 /** An open store in a folder of its own, unless one is given; closed when the test file is over. */
 export async function openStore(
@@ -24,7 +25,7 @@ export async function pairsUnder(
   io: Partial<Io> = {},
 ): Promise<readonly RawPair[]> {
   const pairs: RawPair[] = []
-  for await (const page of transport.list(prefix, realIo(io))) pairs.push(...page)
+  for await (const page of listOf(transport, prefix, realIo(io))) pairs.push(...page)
   return pairs
 }
 

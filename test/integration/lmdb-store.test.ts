@@ -12,6 +12,7 @@ import { spawnNode } from '../support/spawn-node.ts'
 import { tempDir } from '../support/temp-dir.ts'
 import { commitTo, put, realIo } from '../support/transport-stream.ts'
 import { keysUnder, openStore, pairsUnder, watch } from './lmdb-fixture.ts'
+import { listOf } from '../../src/kit/list-of.ts'
 
 const STORED = { waitFor: 'stored', timeoutMs: 10_000 } as const
 
@@ -398,7 +399,7 @@ describe('lmdb: life cycle', () => {
     const value = new Uint8Array(1_000)
     const ops = Array.from({ length: 5_000 }, (_, i): Op => ({ type: 'put', key: `k${i}`, value }))
     await commitTo(store, ...ops)
-    const list = store.list('', realIo())[Symbol.asyncIterator]()
+    const list = listOf(store, '', realIo())[Symbol.asyncIterator]()
     await list.next()
     const stream = store.stream([''], undefined, realIo())[Symbol.asyncIterator]()
     await stream.next()
@@ -441,10 +442,10 @@ describe('lmdb: pages of a list', () => {
     const large = Array.from({ length: 10 }, (_, i): Op => ({ type: 'put', key: `l/${i}`, value }))
     await commitTo(store, ...small, ...large)
     const pages: number[] = []
-    for await (const page of store.list('s/', realIo())) pages.push(page.length)
+    for await (const page of listOf(store, 's/', realIo())) pages.push(page.length)
     expect(pages).toEqual([1_000, 1_000, 500])
     pages.length = 0
-    for await (const page of store.list('l/', realIo())) pages.push(page.length)
+    for await (const page of listOf(store, 'l/', realIo())) pages.push(page.length)
     expect(pages).toEqual([3, 3, 3, 1])
   })
 
@@ -453,7 +454,7 @@ describe('lmdb: pages of a list', () => {
     const keys = Array.from({ length: 3_000 }, (_, i) => `k${String(i).padStart(4, '0')}`)
     await commitTo(store, ...keys.map((key) => put(key, '1')))
     const seen: string[] = []
-    for await (const page of store.list('', realIo())) {
+    for await (const page of listOf(store, '', realIo())) {
       seen.push(...page.map(({ key, value }) => `${key}=${Buffer.from(value).toString()}`))
       await commitTo(store, { type: 'delete-prefix', prefix: 'k2' }, put(`new${seen.length}`, '1'))
     }
@@ -480,7 +481,7 @@ describe('lmdb: pages of a list', () => {
     await commitTo(store, ...Array.from({ length: 3_000 }, (_, i) => put(`k${i}`, 'v')))
     const io = realIo()
     let pages = 0
-    for await (const _ of store.list('', io)) {
+    for await (const _ of listOf(store, '', io)) {
       pages++
       io.abort()
     }

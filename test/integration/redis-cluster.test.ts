@@ -12,6 +12,7 @@ import { onTeardown } from '../support/teardown.ts'
 import { commitTo, probeStream, put, realIo, uniquePrefix } from '../support/transport-stream.ts'
 import type { StreamProbe } from '../support/transport-stream.ts'
 import { waitFor } from '../support/wait-for.ts'
+import { listOf } from '../../src/kit/list-of.ts'
 
 describeWithRedis('redis: cluster', () => {
   let cluster: RedisCluster
@@ -78,7 +79,7 @@ describeWithRedis('redis: cluster', () => {
         (state) => state.size === 500 && [...state.values()].every((value) => value === 'new'),
       )
       const listed: string[] = []
-      for await (const page of transport.list(p, realIo()))
+      for await (const page of listOf(transport, p, realIo()))
         listed.push(...page.map(({ key }) => key))
       expect(new Set(listed)).toEqual(new Set(probe.state.keys()))
       expect(listed).toHaveLength(500)
@@ -393,7 +394,7 @@ function keysOfFirstList(probe: StreamProbe): Set<string> {
 
 async function keysOf(transport: RedisTransport, prefix: string): Promise<Set<string>> {
   const keys = new Set<string>()
-  for await (const page of transport.list(prefix, realIo())) {
+  for await (const page of listOf(transport, prefix, realIo())) {
     for (const { key } of page) {
       if (keys.has(key)) throw new Error(`${key} came twice`)
       keys.add(key)

@@ -174,6 +174,30 @@ describeWithRedis('redis: open', () => {
       await probe.untilListed()
     })
 
+    it('says that the function for the password failed, and asks again', async () => {
+      const server = await startRedis({ password: 'first' })
+      const cause = new Error('the vault is sealed')
+      let sealed = true
+      const transport = transportOf({
+        url: `redis://127.0.0.1:${server.port}`,
+        options: {
+          password: async () => {
+            if (sealed) throw cause
+            return 'first'
+          },
+        },
+      })
+      await transport.open(realIo())
+      const refused = transport.stream(['/x'], undefined, realIo())[Symbol.asyncIterator]()
+      await expect(refused.next()).rejects.toMatchObject({
+        code: 'SYNC_UNAVAILABLE',
+        message: expect.stringContaining('password'),
+        cause,
+      })
+      sealed = false
+      await probeStream(transport, ['/x']).untilListed()
+    })
+
     it('goes on with a password that the server does not want', async () => {
       const server = await startRedis()
       const transport = transportOf({ url: server.url, options: { password: 'needless' } })

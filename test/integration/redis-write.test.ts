@@ -11,6 +11,7 @@ import { openLink } from '../support/link.ts'
 import { onTeardown } from '../support/teardown.ts'
 import { commitTo, put, realIo, uniquePrefix } from '../support/transport-stream.ts'
 import { waitFor } from '../support/wait-for.ts'
+import { listOf } from '../../src/kit/list-of.ts'
 
 const sha1 = (text: string): string => createHash('sha1').update(text).digest('hex')
 
@@ -52,7 +53,7 @@ describeWithRedis('redis: writes', () => {
     ])
     expect(pairs[0]?.version).toBe(createHash('sha1').update(bytes).digest('hex'))
     const keys = []
-    for await (const page of transport.list(`${p}n/`, realIo()))
+    for await (const page of listOf(transport, `${p}n/`, realIo()))
       keys.push(...page.map(({ key }) => key))
     expect(keys.sort()).toEqual(Array.from({ length: 100 }, (_, i) => `${p}n/${i}`).sort())
     const many = Array.from({ length: 100 }, (_, i) => `${p}n/${i}`)
@@ -447,7 +448,7 @@ describeWithRedis('redis: writes', () => {
     for (const call of [
       () => commitTo(transport, put('/a', '1')),
       () => transport.get(['/a'], realIo()),
-      () => transport.list('/a', realIo())[Symbol.asyncIterator]().next(),
+      () => listOf(transport, '/a', realIo())[Symbol.asyncIterator]().next(),
       () => transport.stream(['/a'], undefined, realIo())[Symbol.asyncIterator]().next(),
       () => transport.open(realIo()),
     ]) {

@@ -43,6 +43,17 @@ describe('the packed package', () => {
     expect(files.filter((file) => file.includes('.') && !kinds.test(file))).toEqual([])
   })
 
+  it('declares nothing that TypeScript before 5.6 cannot read', async () => {
+    const dist = join(project, 'node_modules', manifest.name, 'dist')
+    const files = (await readdir(dist, { recursive: true })).filter((file) =>
+      file.endsWith('.d.ts'),
+    )
+    const texts = await Promise.all(files.map((file) => readFile(join(dist, file), 'utf8')))
+    // Its type had one parameter then.
+    expect(texts.filter((text) => /AsyncIterableIterator<[^<>]*,/u.test(text))).toEqual([])
+    expect(files.length).toBeGreaterThan(100)
+  })
+
   it('needs no install script', async () => {
     const installed = JSON.parse(
       await readFile(join(project, 'node_modules', manifest.name, 'package.json'), 'utf8'),

@@ -9,6 +9,7 @@ import type {
   RawPair,
   Transport,
 } from '../../src/index.ts'
+import { listOf } from '../../src/kit/list-of.ts'
 
 /** A transport that may not go on from a position: a stream that is asked to lists again. */
 export class ForgetfulTransport implements Transport {
@@ -23,7 +24,7 @@ export class ForgetfulTransport implements Transport {
     this.#inner = inner
     this.name = inner.name
     this.capabilities = inner.capabilities
-    this.livenessMs = inner.livenessMs
+    this.livenessMs = inner.livenessMs ?? 0
   }
 
   open(io: Io): Promise<void> {
@@ -45,7 +46,7 @@ export class ForgetfulTransport implements Transport {
   }
 
   list(prefix: string, io: Io): AsyncIterable<readonly RawPair[]> {
-    return this.#inner.list(prefix, io)
+    return listOf(this.#inner, prefix, io)
   }
 
   get(keys: readonly string[], io: Io): Promise<readonly RawPair[]> {

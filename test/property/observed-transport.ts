@@ -10,6 +10,7 @@ import type {
   RawPair,
   Transport,
 } from '../../src/index.ts'
+import { listOf } from '../../src/kit/list-of.ts'
 
 const PAGE = 2
 
@@ -63,7 +64,7 @@ export class ObservedTransport implements Transport {
     // Another value may come between two pages.
     const list = async (): Promise<void> => {
       for (const prefix of prefixes) {
-        for await (const pairs of this.#inner.list(prefix, io)) {
+        for await (const pairs of listOf(this.#inner, prefix, io)) {
           for (let i = 0; i < pairs.length; i += PAGE) {
             const keys = pairs.slice(i, i + PAGE).map((pair) => pair.key)
             queue.push({ kind: 'pairs', pairs: (await this.#inner.get(keys, io)).map(observed) })
@@ -87,7 +88,7 @@ export class ObservedTransport implements Transport {
   }
 
   list(prefix: string, io: Io): AsyncIterable<readonly RawPair[]> {
-    return this.#inner.list(prefix, io)
+    return listOf(this.#inner, prefix, io)
   }
 
   get(keys: readonly string[], io: Io): Promise<readonly RawPair[]> {

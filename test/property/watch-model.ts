@@ -20,6 +20,7 @@ import type {
   Step,
   WriteOp,
 } from './watch-scenario.ts'
+import { listOf } from '../../src/kit/list-of.ts'
 
 /** Where a scenario is played. */
 export interface World {
@@ -315,7 +316,7 @@ export async function readStore(
     random: Math.random,
   }
   const pairs = new Map<string, string>()
-  for await (const page of transport.list(prefix, io)) {
+  for await (const page of listOf(transport, prefix, io)) {
     for (const pair of page) pairs.set(pair.key, showBytes(pair.value))
   }
   return pairs

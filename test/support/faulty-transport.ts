@@ -11,6 +11,7 @@ import type {
   Transport,
 } from '../../src/api/transport.ts'
 import { FaultyStream } from './faulty-stream.ts'
+import { listOf } from '../../src/kit/list-of.ts'
 
 /**
  * Wraps a transport and breaks its streams on command, as links and servers do. Reads pass through; commits too, unless
@@ -36,7 +37,7 @@ export class FaultyTransport implements Transport {
     this.#inner = inner
     this.name = inner.name
     this.capabilities = inner.capabilities
-    this.livenessMs = options.livenessMs ?? inner.livenessMs
+    this.livenessMs = options.livenessMs ?? inner.livenessMs ?? 0
   }
 
   /** Streams opened so far. */
@@ -124,7 +125,7 @@ export class FaultyTransport implements Transport {
   }
 
   list(prefix: string, io: Io): AsyncIterable<readonly RawPair[]> {
-    return this.#inner.list(prefix, io)
+    return listOf(this.#inner, prefix, io)
   }
 
   get(keys: readonly string[], io: Io): Promise<readonly RawPair[]> {

@@ -9,6 +9,7 @@ import type {
   RawPair,
   Transport,
 } from '../../src/index.ts'
+import { listOf } from '../../src/kit/list-of.ts'
 
 /** One agent's hold on a store that outlives it: closing it leaves the store open for others. */
 export class KeptOpen implements Transport {
@@ -21,7 +22,7 @@ export class KeptOpen implements Transport {
     this.#inner = inner
     this.name = inner.name
     this.capabilities = inner.capabilities
-    this.livenessMs = inner.livenessMs
+    this.livenessMs = inner.livenessMs ?? 0
   }
 
   open(io: Io): Promise<void> {
@@ -33,7 +34,7 @@ export class KeptOpen implements Transport {
   }
 
   list(prefix: string, io: Io): AsyncIterable<readonly RawPair[]> {
-    return this.#inner.list(prefix, io)
+    return listOf(this.#inner, prefix, io)
   }
 
   get(keys: readonly string[], io: Io): Promise<readonly RawPair[]> {

@@ -10,6 +10,7 @@ import type {
   RawPair,
   Transport,
 } from '../../src/index.ts'
+import { listOf } from '../../src/kit/list-of.ts'
 
 /** A transport that can be put out of reach: its streams break, everything else fails as not applied. */
 export class SwitchableTransport implements Transport {
@@ -65,7 +66,7 @@ export class SwitchableTransport implements Transport {
 
   async *list(prefix: string, io: Io): AsyncGenerator<readonly RawPair[]> {
     this.#assertReachable()
-    yield* this.#inner.list(prefix, io)
+    yield* listOf(this.#inner, prefix, io)
   }
 
   async get(keys: readonly string[], io: Io): Promise<readonly RawPair[]> {

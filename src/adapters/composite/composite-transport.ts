@@ -10,7 +10,8 @@ import {
   VersionConflictError,
 } from '../../api/errors.ts'
 import type { PartOutcome, WriteOutcome } from '../../api/errors.ts'
-import { checkOptions, isString, oneOf } from '../../api/options.ts'
+import { checkOptions, isString, isTransport, oneOf } from '../../api/options.ts'
+import type { TransportStatus } from '../../api/status.ts'
 import type {
   Batch,
   Capabilities,
@@ -22,6 +23,7 @@ import type {
   RawPair,
   Transport,
 } from '../../api/transport.ts'
+import { listOf } from '../../kit/list-of.ts'
 import { RevisionCounter } from '../../source/watch-loop.ts'
 import { UnionStream } from './union-stream.ts'
 import { UnionPair, versionOf } from './union-view.ts'
@@ -41,6 +43,9 @@ export interface CompositeOptions {
 interface Part {
   readonly label: string
   readonly transport: Transport
+  /** Times that a stream of it had to be opened again. */
+  reconnects: number
+  lastError: unknown
 }
 
 const PAGE = 1_000
@@ -66,13 +71,27 @@ export class CompositeTransport implements Transport {
       onPartLost: oneOf('keep', 'drop'),
       write: oneOf('all', 'first'),
     })
+    if (!Array.isArray(transports)) throw new InvalidOptionError('parts', 'must be an array')
     if (transports.length === 0) throw new InvalidOptionError('parts', 'is empty')
+    for (const [i, transport] of transports.entries()) {
+      const problem = isTransport(transport)
+      if (problem !== undefined) throw new InvalidOptionError(`parts[${i}]`, problem)
+    }
     this.name = options.name ?? 'composite'
     this.#conflict = options.conflict ?? 'first'
     this.#onPartLost = options.onPartLost ?? 'keep'
     this.#write = options.write ?? 'all'
     this.#parts = labelled(transports)
     this.capabilities = unitedCapabilities(transports, this.#write)
+  }
+
+  /** As far as its streams have seen: a part that is away stops no other, so that nothing else tells of it. */
+  get parts(): readonly TransportStatus[] {
+    return this.#parts.map(({ label, transport, reconnects, lastError }, index) => {
+      const whole = transport.parts?.every((inner) => inner.state === 'live') ?? true
+      const live = whole && ![...this.#streams].some((stream) => stream.awaits(index))
+      return { name: label, state: live ? 'live' : 'stale', reconnects, lastError }
+    })
   }
 
   async open(io: Io): Promise<void> {
@@ -88,6 +107,11 @@ export class CompositeTransport implements Transport {
       onPartLost: this.#onPartLost,
       nextRevision: () => this.#revisions.next(),
       io,
+      onLost: (index, error) => {
+        const part = this.#parts[index] as Part
+        part.reconnects++
+        part.lastError = error
+      },
       onEnd: (ended) => this.#streams.delete(ended),
     })
     if (!io.signal.aborted) this.#streams.add(stream)
@@ -131,7 +155,7 @@ export class CompositeTransport implements Transport {
   async #listPart(part: Part, prefix: string, io: Io): Promise<RawPair[]> {
     return this.#reading(async () => {
       const pairs: RawPair[] = []
-      for await (const page of part.transport.list(prefix, io)) pairs.push(...page)
+      for await (const page of listOf(part.transport, prefix, io)) pairs.push(...page)
       return pairs
     })
   }
@@ -187,21 +211,23 @@ export class CompositeTransport implements Transport {
       }
     } catch (error) {
       if (!(error instanceof VersionConflictError)) throw error
-      const { key, expected, actual } = error
-      throw new VersionConflictError(
-        key,
-        labelledVersion(part, expected),
-        labelledVersion(part, actual),
-      )
+      const { key, actual } = error
+      // As it was given: it may be the version of another part.
+      const op = ops.find((one) => one.type !== 'delete-prefix' && one.key === key)
+      const expected = op?.type === 'delete-prefix' ? undefined : op?.ifVersion
+      throw new VersionConflictError(key, expected, labelledVersion(part, actual))
     }
   }
 
   async #putEverywhere(op: Op, options: CommitOptions, io: Io): Promise<CommitResult> {
+    // Without conditions: no label is to be taken off.
     const settled = await Promise.allSettled(
-      this.#parts.map((part) => this.#commitTo(part, [op], options, io)),
+      this.#parts.map(async ({ transport }) => transport.commit([op], options, io)),
     )
     const results = this.#complete(settled)
-    return { versions: results[0]?.versions ?? [], ...receiversOf(results) }
+    const [first] = this.#parts as [Part, ...Part[]]
+    const version = labelledVersion(first, results[0]?.versions[0])
+    return { versions: [version], ...receiversOf(results) }
   }
 
   /** Last part first, lest a value of a later part be seen for a moment; nothing is deleted behind a failure. */
@@ -283,7 +309,8 @@ function labelled(transports: readonly Transport[]): Part[] {
   const names = transports.map((transport) => transport.name)
   return transports.map((transport, i) => {
     const unique = names.indexOf(transport.name) === names.lastIndexOf(transport.name)
-    return { label: unique ? transport.name : `${transport.name}-${i + 1}`, transport }
+    const label = unique ? transport.name : `${transport.name}-${i + 1}`
+    return { label, transport, reconnects: 0, lastError: undefined }
   })
 }
 
@@ -309,7 +336,7 @@ function unitedCapabilities(
     waitForApplied: single ? first.waitForApplied : every('waitForApplied'),
     browser: every('browser'),
     ordered: false,
-    maxValueBytes: Math.min(...all.map((capabilities) => capabilities.maxValueBytes)),
+    maxValueBytes: Math.min(...all.map(({ maxValueBytes = Infinity }) => maxValueBytes)),
     ...(all.some((capabilities) => capabilities.watchable === false) ? { watchable: false } : {}),
     ...(keyLimits.length === 0 ? {} : { maxKeyBytes: Math.min(...keyLimits) }),
   }

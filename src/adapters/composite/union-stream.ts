@@ -14,6 +14,7 @@ export interface UnionStreamOptions {
   readonly onPartLost: 'keep' | 'drop'
   readonly nextRevision: () => number
   readonly io: Io
+  readonly onLost: (part: number, error: unknown) => void
   /** Called once, when it ends for whatever reason. */
   readonly onEnd: (stream: UnionStream) => void
 }
@@ -24,7 +25,7 @@ class PartWatch implements UnionPart {
   readonly loop: WatchLoop
   /** Listed once. */
   known = false
-  /** Lost before it was listed. */
+  /** Lost at least once. */
   failed = false
   included = true
   /** What it held when its continuity was lost. */
@@ -70,7 +71,7 @@ export class UnionStream {
             changed: (changes, _before, _after, receipt) =>
               this.#partChanged(part, index, changes, receipt),
             status: (live) => this.#partStatus(part, live),
-            lost: (error) => this.#partLost(part, error),
+            lost: (error) => this.#partLost(part, index, error),
           },
         }),
       )
@@ -82,6 +83,12 @@ export class UnionStream {
   /** With `latest`: the part that changed the key last, as far as this stream has seen. */
   changedBy(key: string): number | undefined {
     return this.#view.changedBy(key)
+  }
+
+  /** The part's link was lost, and is not back yet. */
+  awaits(index: number): boolean {
+    const part = this.#parts[index]
+    return part !== undefined && part.failed && !part.loop.live
   }
 
   /** Begins to watch; ends with the signal, or when its reader returns. */
@@ -121,7 +128,7 @@ export class UnionStream {
     changes: readonly SourceChange[],
     receipt: Receipt | undefined,
   ): void {
-    const told = this.#view.changed(index, new Set(changes.map((change) => change.key)))
+    const told = this.#view.changed(index, changes)
     this.#pushChanges(told, part.included ? receipt : undefined)
     if (!this.#listed || !part.included) receipt?.routed([])
   }
@@ -132,8 +139,9 @@ export class UnionStream {
     this.#pushChanges(this.#view.reconsider(part.loop.values.keys()), undefined)
   }
 
-  #partLost(part: PartWatch, error: unknown): void {
+  #partLost(part: PartWatch, index: number, error: unknown): void {
     part.failed = true
+    this.#options.onLost(index, error)
     this.#options.io.logger.warn({ part: part.label, error }, 'part of a composite lost')
     this.#listWhenComplete()
   }

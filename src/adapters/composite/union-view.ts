@@ -70,10 +70,10 @@ export class UnionView {
     return this.#changedBy.get(key)
   }
 
-  /** Keys of one part have changed. */
-  changed(part: number, keys: Iterable<string>): RawChange[] {
+  /** Keys of one part have changed; of a key that is named twice the second mention finds all told. */
+  changed(part: number, changed: readonly { readonly key: string }[]): RawChange[] {
     const changes: RawChange[] = []
-    for (const key of keys) {
+    for (const { key } of changed) {
       if (this.#conflict === 'latest') this.#noteChange(part, key)
       const change = this.#settle(key)
       if (change !== undefined) changes.push(change)

@@ -1,5 +1,7 @@
-import { InvalidKeyError, VersionConflictError } from '../../api/errors.ts'
+import { InvalidKeyError, InvalidOptionError, VersionConflictError } from '../../api/errors.ts'
 import { assertPrefix, hasPrefix, MAX_KEY_BYTES, utf8Length } from '../../api/key.ts'
+import { isTransport } from '../../api/options.ts'
+import type { TransportStatus } from '../../api/status.ts'
 import type {
   Batch,
   Capabilities,
@@ -12,6 +14,7 @@ import type {
   RawPair,
   Transport,
 } from '../../api/transport.ts'
+import { listOf } from '../../kit/list-of.ts'
 
 /** Puts a prefix before every key on the way in and takes it off on the way out, also in errors. */
 export class PrefixedTransport implements Transport {
@@ -23,12 +26,18 @@ export class PrefixedTransport implements Transport {
 
   constructor(inner: Transport, prefix: string) {
     assertPrefix(prefix)
+    const problem = isTransport(inner)
+    if (problem !== undefined) throw new InvalidOptionError('transport', problem)
     this.#inner = inner
     this.#prefix = prefix
     this.name = inner.name
-    this.livenessMs = inner.livenessMs
+    this.livenessMs = inner.livenessMs ?? 0
     const longest = inner.capabilities.maxKeyBytes ?? MAX_KEY_BYTES
     this.capabilities = { ...inner.capabilities, maxKeyBytes: longest - utf8Length(prefix) }
+  }
+
+  get parts(): readonly TransportStatus[] | undefined {
+    return this.#inner.parts
   }
 
   open(io: Io): Promise<void> {
@@ -50,7 +59,7 @@ export class PrefixedTransport implements Transport {
 
   async *list(prefix: string, io: Io): AsyncGenerator<readonly RawPair[]> {
     try {
-      for await (const pairs of this.#inner.list(this.#prefix + prefix, io)) {
+      for await (const pairs of listOf(this.#inner, this.#prefix + prefix, io)) {
         yield this.#pairsOut(pairs)
       }
     } catch (error) {

@@ -90,7 +90,7 @@ async function connect(
   }
   const { username, password, db } = settings
   if (password !== undefined) {
-    const secret = await password()
+    const secret = await askFor(password, settings.name)
     try {
       await connection.call('AUTH', ...(username === undefined ? [secret] : [username, secret]))
     } catch (error) {
@@ -113,4 +113,18 @@ async function connect(
     throw new InvalidOptionError('options.db', `is ${db}, which the server does not have`)
   }
   throw selected
+}
+
+/** What keeps the password is out of reach, as the server might be: another attempt follows. */
+async function askFor(
+  password: NonNullable<RedisSettings['password']>,
+  transport: string,
+): Promise<string> {
+  try {
+    return await password()
+  } catch (cause) {
+    throw new TransportUnavailableError(transport, 'the function for the password failed', {
+      cause,
+    })
+  }
 }

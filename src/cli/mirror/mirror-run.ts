@@ -10,6 +10,7 @@ import { Mirror } from './mirror.ts'
 import { MirrorReport } from './mirror-report.ts'
 import { openTarget, openWatchedTarget } from './mirror-target.ts'
 import type { MirrorTarget } from './mirror-target.ts'
+import { placeOf } from './place.ts'
 import { TargetGuard } from './target-guard.ts'
 
 export interface MirrorRunOptions {
@@ -159,7 +160,7 @@ export class MirrorRun {
 
   /** @throws UsageError where the mirror would read what it writes */
   #assertApart(sourceUrl: string, targetUrl: string): void {
-    const place = (url: string): string => this.#session.locate(url).url.replace(/\/\/.*@/su, '//')
+    const place = (url: string): string => placeOf(this.#session.locate(url).url)
     if (place(sourceUrl) !== place(targetUrl) || place(sourceUrl) === 'memory:') return
     const overlap = this.#prefixes.some((read) =>
       this.#prefixes.some((prefix) => {

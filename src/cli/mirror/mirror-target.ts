@@ -28,7 +28,7 @@ export async function openTarget(
   url: string,
   write: boolean,
 ): Promise<MirrorTarget> {
-  const agent = await session.agent(url, { write, create: write }, 'target')
+  const agent = await session.agent(url, { write, create: write, preview: !write }, 'target')
   return { agent, watched: false, ready: () => Promise.resolve() }
 }
 

@@ -4,6 +4,7 @@ import {
   composite,
   memory,
   PartialWriteError,
+  prefixed,
   raw,
   VersionConflictError,
 } from '../../../src/index.ts'
@@ -235,6 +236,13 @@ describe('composite', () => {
     expect(conflict).toBeInstanceOf(VersionConflictError)
     expect((conflict as VersionConflictError).expected).toBe(version)
     expect(await writeSecond.get('/k/a')).toBeUndefined()
+    await writeSecond.put('/k/second', text('1'))
+    const other = (await both.get('/k/second'))?.version as string
+    await expect(both.put('/k/second', text('2'), { ifVersion: other })).rejects.toMatchObject({
+      key: '/k/second',
+      expected: other,
+      actual: undefined,
+    })
     await both.txn().put('/k/x', text('1')).put('/k/y', text('1')).commit()
     expect((await both.get('/k/y'))?.key).toBe('/k/y')
   })
@@ -246,5 +254,15 @@ describe('composite', () => {
     const { receivers } = await both.put('/k/a', text('1'), { waitFor: 'applied' })
     expect(receivers).toBeGreaterThan(0)
     expect(seen.log).toContain('put a=1')
+  })
+})
+
+describe('what is no transport', () => {
+  it('is refused at the door', () => {
+    const invalid = expect.objectContaining({ code: 'SYNC_INVALID_OPTION' })
+    for (const parts of [undefined, memory(), [], [memory(), {}], [undefined]]) {
+      expect(() => composite(parts as never)).toThrow(invalid)
+    }
+    expect(() => prefixed({} as never, '/a/')).toThrow(invalid)
   })
 })

@@ -1,5 +1,5 @@
 import { expect, it } from '@jest/globals'
-import { Agent, memory, raw } from '../../../src/index.ts'
+import { Agent, composite, memory, prefixed, raw } from '../../../src/index.ts'
 import { ScriptedAgent } from '../../support/scripted-agent.ts'
 import { SwitchableTransport } from '../../support/switchable-transport.ts'
 import { waitFor } from '../../support/wait-for.ts'
@@ -43,3 +43,30 @@ it('one more prefix that is listed says nothing about the link', async () => {
   expect(s.agent.health().transports[0]?.state).toBe('live')
   s.stream(1).listed()
 })
+
+it.each(['keep', 'drop'] as const)(
+  'a part of a composite that is away degrades health (%s), though the streams go on without it',
+  async (onPartLost) => {
+    const away = new SwitchableTransport(memory({ name: 'away' }), { forgetful: true })
+    const transport = prefixed(composite([memory(), away], { onPartLost }), '/p/')
+    await using agent = new Agent({ transport, random: () => 0 })
+    agent.watch('one', '/').handle({})
+    await agent.start()
+    const shown = (): unknown => {
+      const { status, transports, registrations } = agent.health()
+      const [composed] = transports
+      return [status, composed?.state, composed?.reconnects, registrations[0]?.state]
+    }
+    expect(shown()).toEqual(['ok', 'live', 0, 'live'])
+    away.cut()
+    await waitFor(() => agent.health().status === 'degraded')
+    expect(agent.health().transports[0]).toMatchObject({
+      state: 'stale',
+      lastError: { code: 'SYNC_UNAVAILABLE' },
+    })
+    expect(agent.health().registrations[0]?.state).toBe('live')
+    away.restore()
+    await waitFor(() => agent.health().status === 'ok')
+    expect(agent.health().transports[0]?.reconnects).toBeGreaterThan(0)
+  },
+)

@@ -1,6 +1,7 @@
 import { expect, it } from '@jest/globals'
 import { Agent, memory, raw } from '../../../src/index.ts'
 import type { Instrumentation } from '../../../src/index.ts'
+import { waitFor } from '../../support/wait-for.ts'
 
 const text = (value: string): ReturnType<typeof raw> => raw(new TextEncoder().encode(value))
 
@@ -53,4 +54,38 @@ it('a handling whose end throws, and a receiver that throws within one', async (
     code: 'SYNC_REFUSED',
   })
   expect(registration.status.refusals).toBe(1)
+})
+
+const unreadable = new Proxy(new Error('seen by nobody'), {
+  get: () => {
+    throw new Error('trap')
+  },
+})
+
+it.each([
+  ['a logger that throws', new Error('refused'), true],
+  ['a thrown value that cannot be looked at', unreadable, false],
+  ['an object without a prototype', Object.create(null) as unknown, false],
+])('%s costs nobody an event: what was refused is told again', async (_name, thrown, mute) => {
+  const fails = (): never => {
+    throw new Error('disk full')
+  }
+  const logger = { debug: fails, info: fails, warn: fails, error: fails }
+  await using agent = new Agent({
+    transport: memory(),
+    random: () => 0,
+    ...(mute ? { logger } : {}),
+  })
+  const reasons: string[] = []
+  agent.watch('one', '/k/').handle({
+    resync: (event) => void reasons.push(event.reason),
+    change: () => {
+      throw thrown
+    },
+  })
+  await agent.start()
+  const put = agent.put('/k/a', text('1'), { waitFor: 'applied' })
+  await expect(put).rejects.toMatchObject({ code: 'SYNC_REFUSED' })
+  await waitFor(() => reasons.length === 2)
+  expect(reasons).toEqual(['startup', 'refused'])
 })

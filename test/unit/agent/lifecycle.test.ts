@@ -357,6 +357,8 @@ describe('options', () => {
     ],
     [{ transport: new ScriptedTransport(), plugins: {} }, 'plugins'],
     [{ transport: new ScriptedTransport(), startTimeoutMs: -1 }, 'startTimeoutMs'],
+    [{ transport: new ScriptedTransport(), logger: {} }, 'logger'],
+    [{ transport: new ScriptedTransport(), clock: { now: Date.now } }, 'clock'],
     [{ transport: new ScriptedTransport(), typo: 1 }, 'typo'],
   ])('%j names %s', (options, option) => {
     expect(() => new Agent(options as never)).toThrow(

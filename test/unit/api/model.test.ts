@@ -25,6 +25,17 @@ describe('model', () => {
     }
   })
 
+  it('makes no key that breaks the rules', () => {
+    const lamps = model(
+      '/lamp/',
+      codec({ encode: (n: number) => Uint8Array.of(n), decode: ([n]) => n ?? 0 }),
+    )
+    expect(lamps.key('x'.repeat(1_018))).toHaveLength(1_024)
+    for (const name of ['', 'x'.repeat(1_019), '\ud800']) {
+      expect(() => lamps.key(name)).toThrow(expect.objectContaining({ code: 'SYNC_INVALID_KEY' }))
+    }
+  })
+
   it('names its type where a value cannot be decoded', async () => {
     const fails = (): never => {
       throw new Error('never')
@@ -42,6 +53,17 @@ describe('model', () => {
     expect(await decoding(model('/a/', codec({ encode: fails, decode: fails })))).toContain(
       'a valid value',
     )
+  })
+})
+
+describe('raw', () => {
+  it('takes bytes only: a string or a number would become an empty value', () => {
+    for (const bytes of ['on', 5, [1], undefined, new ArrayBuffer(1)]) {
+      expect(() => raw(bytes as never)).toThrow(
+        expect.objectContaining({ code: 'SYNC_INVALID_OPTION', option: 'bytes' }),
+      )
+    }
+    expect([...raw(Buffer.from([1, 2])).serializeBinary()]).toEqual([1, 2])
   })
 })
 

@@ -1,37 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import { createDeliveryQueue } from '../../../src/engine/delivery-queue.ts'
-import type { PendingChange } from '../../../src/engine/delivery-queue.ts'
-import type { Feed } from '../../../src/source/source.ts'
-import { rawPair } from '../../../src/testing/script-inputs.ts'
-
-const feed = {} as Feed
-
-function change(
-  key: string,
-  prev: string | undefined,
-  next: string | undefined,
-  revision = 1,
-): PendingChange {
-  return {
-    key,
-    prev: prev === undefined ? undefined : rawPair([key, prev, revision]),
-    next: next === undefined ? undefined : rawPair([key, next, revision]),
-    revision,
-    feed,
-    before: undefined,
-    at: 0,
-    tickets: undefined,
-  }
-}
-
-const shown = (pending: PendingChange | undefined): string => {
-  const text = (pair: { value: Uint8Array } | undefined): string =>
-    pair === undefined ? '-' : new TextDecoder().decode(pair.value)
-  return pending === undefined
-    ? 'nothing'
-    : `${pending.key} ${text(pending.prev)}→${text(pending.next)}`
-}
+import { change, shown } from '../../support/pending-changes.ts'
 
 describe('the queue of all', () => {
   it('keeps every change in order and counts their bytes', () => {

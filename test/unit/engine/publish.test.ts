@@ -86,6 +86,26 @@ describe('publish', () => {
     expect(p.state.completed).toBe(true)
   })
 
+  it('an input given from inside a result comes after the results that are ready already', async () => {
+    const p = publishing()
+    const inputs = new Subject<Publication>()
+    const keys: string[] = []
+    p.s.agent.publish(inputs).subscribe((result) => {
+      keys.push(result.key)
+      // Fails at once.
+      if (result.key === '/a') inputs.next(null as unknown as Publication)
+    })
+    for (const key of ['/a', '/b', '/c']) inputs.next(put(key))
+    await p.s.settle()
+    p.end(2)
+    p.end(1)
+    await p.s.settle()
+    expect(keys).toEqual([])
+    p.end(0)
+    await p.s.settle()
+    expect(keys).toEqual(['/a', '/b', '/c', ''])
+  })
+
   it('a failed input is a result, not the end: wrong key, wrong message, refused write, no input at all', async () => {
     const p = publishing()
     p.start(

@@ -7,6 +7,7 @@ import { KeyMapping } from '../../../../src/cli/mirror/key-mapping.ts'
 import { Mirror } from '../../../../src/cli/mirror/mirror.ts'
 import { onTeardown } from '../../../support/teardown.ts'
 import { waitFor } from '../../../support/wait-for.ts'
+import { listOf } from '../../../../src/kit/list-of.ts'
 
 describe('Mirror', () => {
   it('loses no write that fails, whenever it fails', async () => {
@@ -74,10 +75,10 @@ class Breakable {
     this.transport = {
       name: inner.name,
       capabilities: inner.capabilities,
-      livenessMs: inner.livenessMs,
+      livenessMs: inner.livenessMs ?? 0,
       open: (io) => inner.open(io),
       stream: (prefixes, from, io) => inner.stream(prefixes, from, io),
-      list: (prefix, io) => inner.list(prefix, io),
+      list: (prefix, io) => listOf(inner, prefix, io),
       get: (keys, io) => inner.get(keys, io),
       commit: async (ops, options, io) => {
         this.commits++

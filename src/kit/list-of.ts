@@ -1,0 +1,36 @@
+import { TransportUnavailableError } from '../api/errors.ts'
+import type { Io, RawPair, Transport } from '../api/transport.ts'
+
+/** The pairs under a prefix: by the transport's own `list`, else what a stream of it lists before it goes live. */
+export function listOf(
+  transport: Transport,
+  prefix: string,
+  io: Io,
+): AsyncIterable<readonly RawPair[]> {
+  return transport.list?.(prefix, io) ?? listed(transport, prefix, io)
+}
+
+async function* listed(
+  transport: Transport,
+  prefix: string,
+  io: Io,
+): AsyncGenerator<readonly RawPair[]> {
+  const enough = new AbortController()
+  const signal = AbortSignal.any([io.signal, enough.signal])
+  let pages: (readonly RawPair[])[] = []
+  try {
+    for await (const batch of transport.stream([prefix], undefined, { ...io, signal })) {
+      if (batch.kind === 'pairs') pages.push(batch.pairs)
+      // What came so far is of an older state.
+      else if (batch.kind === 'reset') pages = []
+      else if (batch.kind === 'listed') {
+        yield* pages
+        return
+      }
+    }
+    io.signal.throwIfAborted()
+    throw new TransportUnavailableError(transport.name, 'the stream ended before it had listed')
+  } finally {
+    enough.abort()
+  }
+}

@@ -1,0 +1,23 @@
+import { expect, it } from '@jest/globals'
+import { placeOf } from '../../../../src/cli/mirror/place.ts'
+
+it.each([
+  ['redis://127.0.0.1:6379', 'redis://127.0.0.1'],
+  ['redis://127.0.0.1:6379', 'redis://127.0.0.1:6379/'],
+  ['redis://127.0.0.1:6379', 'redis://user:p%40ss@localhost/0'],
+  ['redis://db.example:7000/3', 'rediss://a:b@db.example:7000/3'],
+  ['redis+cluster://a:1,b:2', 'rediss+cluster://me:secret@a:1,b:2'],
+  ['lmdb:./a', 'lmdb:./a'],
+])('%s and %s are the same place', (a, b) => {
+  expect(placeOf(a)).toBe(placeOf(b))
+})
+
+it.each([
+  ['redis://127.0.0.1:6379', 'redis://127.0.0.1:6380'],
+  ['redis://127.0.0.1:6379/1', 'redis://127.0.0.1:6379/0'],
+  ['redis://127.0.0.1:6379/10', 'redis://127.0.0.1:6379/1'],
+  ['redis://a', 'redis+cluster://a'],
+  ['lmdb:./a', 'lmdb:./b'],
+])('%s and %s are not', (a, b) => {
+  expect(placeOf(a)).not.toBe(placeOf(b))
+})
