@@ -38,13 +38,21 @@ describeWithRedisUrl('composite with Redis', (url) => {
 
 describeWithRedisUrl('composite with Redis', (redisUrl) => {
   describeWithEtcdUrl('and etcd', (etcdUrl) => {
-    for (const write of ['all', 'first'] as const) {
-      contract(`composite of redis and etcd, write: ${write}`, async () => ({
+    const parts = {
+      redis: () => redis({ url: redisUrl() }),
+      etcd: () => etcd({ url: etcdUrl() }),
+    } as const
+    // With writes to both, changes of different keys come in any order, which the suite's fences do not allow for; they
+    // are in test/property/composite-model.test.ts.
+    for (const [first, second] of [
+      ['redis', 'etcd'],
+      ['etcd', 'redis'],
+    ] as const) {
+      contract(`composite of ${first} and ${second}, write: first`, async () => ({
         prefix: uniquePrefix(),
-        // Redis, which wins, does not tell of them.
-        repeats: false,
-        transport: () =>
-          composite([redis({ url: redisUrl() }), etcd({ url: etcdUrl() })], { write }),
+        // Redis does not tell of them.
+        repeats: first === 'etcd',
+        transport: () => composite([parts[first](), parts[second]()], { write: 'first' }),
         dispose: async () => {},
       }))
     }
