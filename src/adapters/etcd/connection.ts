@@ -86,7 +86,7 @@ export class Connection {
 
   /**
    * Connects, logs in and asks the member for its state.
-   * @throws TransportUnavailableError, also for a member that has no leader; AccessDeniedError (login, certificate)
+   * @throws TransportUnavailableError, also for a member that has no leader or is a learner; AccessDeniedError (login, certificate)
    */
   async open(): Promise<void> {
     await this.#ready()
@@ -96,6 +96,10 @@ export class Connection {
     } catch (error) {
       // A server may keep it to itself.
       if (answerOf(error) === undefined) throw error
+    }
+    if (this.status?.isLearner === true) {
+      const problem = `${this.#at} is a learner, which answers no reads`
+      throw new TransportUnavailableError(this.#settings.name, problem)
     }
     if (this.status?.leader.toString() === '0') {
       throw new TransportUnavailableError(this.#settings.name, `${this.#at} has no leader`)

@@ -104,7 +104,7 @@ function unreachable(endpoint: Endpoint, error: unknown, settings: EtcdSettings)
     fix:
       code === 'SYNC_ACCESS_DENIED'
         ? 'check user and password, or for TLS the certificates (--tls-ca names the authority)'
-        : `is an etcd running at ${endpointName(endpoint)}, does its cluster have a leader, and is no firewall between? ${otherUrl}`,
+        : `is an etcd running at ${endpointName(endpoint)}, is it a voting member of a cluster with a leader, and is no firewall between? ${otherUrl}`,
     code,
   }
 }
@@ -116,15 +116,7 @@ function* aboutMember(status: StatusResponse | undefined): Generator<Finding> {
   }
   yield version(status.version)
   const leads = idOf(status.leader) === idOf(status.header.memberId)
-  if (status.isLearner) {
-    yield {
-      level: 'error',
-      check: 'role',
-      detail: 'a learner: it answers no reads',
-      fix: 'use the address of a voting member, or promote it: etcdctl member promote',
-      code: 'SYNC_UNAVAILABLE',
-    }
-  } else yield { level: 'ok', check: 'role', detail: leads ? 'leader' : 'follower' }
+  yield { level: 'ok', check: 'role', detail: leads ? 'leader' : 'follower' }
   if (status.errors.length > 0) {
     yield {
       level: 'warn',

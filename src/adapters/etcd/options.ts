@@ -27,7 +27,10 @@ export interface EtcdOptions {
   readonly livenessMs?: number
   /** From dialling a member to a connection that is ready, login included, in ms; 5 000. Then the next one's turn comes. */
   readonly connectTimeoutMs?: number
-  /** A read that is not answered for this long, in ms, is given up, and its connection with it; 10 000. */
+  /**
+   * A connection that owes an answer and is silent for this long, in ms, is given up, and the next member's turn comes;
+   * 6 000. A member that is cut off from the others answers only after seven seconds, with an error.
+   */
   readonly commandTimeoutMs?: number
   /** What a list asks for in one request, in bytes; 4 194 304 (4 MiB). */
   readonly pageBytes?: number
@@ -105,7 +108,7 @@ export function readOptions(options: EtcdOptions): EtcdSettings {
     tls: options.tls ?? (url.tls ? {} : undefined),
     livenessMs: options.livenessMs ?? 10_000,
     connectTimeoutMs: options.connectTimeoutMs ?? 5_000,
-    commandTimeoutMs: options.commandTimeoutMs ?? 10_000,
+    commandTimeoutMs: options.commandTimeoutMs ?? 6_000,
     pageBytes: options.pageBytes ?? 4 * MIB,
     maxMessageBytes: options.maxMessageBytes ?? 64 * MIB,
     maxRequestBytes: options.maxRequestBytes ?? 1.5 * MIB,

@@ -55,7 +55,7 @@ describe('options of etcd', () => {
       tls: undefined,
       livenessMs: 10_000,
       connectTimeoutMs: 5_000,
-      commandTimeoutMs: 10_000,
+      commandTimeoutMs: 6_000,
       pageBytes: 4 * 2 ** 20,
       maxMessageBytes: 64 * 2 ** 20,
       maxRequestBytes: 1.5 * 2 ** 20,
