@@ -16,8 +16,8 @@ import type {
   RawPair,
   Transport,
 } from '../../api/transport.ts'
-import { Calls } from './call.ts'
-import type { Cancellation } from './call.ts'
+import { Calls } from '../../kit/call.ts'
+import type { Cancellation } from '../../kit/call.ts'
 import { ClusterCommands } from './cluster-commands.ts'
 import { commitKeys } from './commit.ts'
 import type { KeyOp } from './commit.ts'
