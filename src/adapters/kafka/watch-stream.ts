@@ -203,7 +203,7 @@ export class WatchStream {
     }
     table.listed()
     let pairs: RawPair[] = []
-    for (const pair of [...table.pairs.values()]) {
+    for (const pair of table.pairs.values()) {
       pairs.push(pair)
       if (pairs.length < BATCH) continue
       yield { kind: 'pairs', pairs }

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import {
   ClosedError,
   isSyncError,
@@ -54,7 +55,8 @@ export class DefaultRedisTransport implements RedisTransport {
   readonly capabilities: Capabilities
   readonly skipped: { keys: number; values: number } = { keys: 0, values: 0 }
   readonly #settings: RedisSettings
-  readonly #calls: Calls = new Calls()
+  // A call has many parts, which listen to it; Node warns at the eleventh.
+  readonly #calls: Calls = new Calls((signal) => setMaxListeners(0, signal))
   #working: Working | undefined
   #opening: Promise<void> | undefined
   #closing: Promise<void> | undefined
