@@ -84,6 +84,18 @@ const SCHEMES: readonly Scheme[] = [
       yield* diagnoseRedis(await redisOptions(location), prefixes, io)
     },
   },
+  {
+    names: ['kafka', 'kafkas'],
+    example: 'kafka://[user:password@]host[:port][,host[:port]…]/topic',
+    async open(location) {
+      const { kafka } = await import('../adapters/kafka/index.ts')
+      return kafka({ ...named(location.name), ...(await kafkaOptions(location)) })
+    },
+    async *diagnose(location, _prefixes, io) {
+      const { diagnoseKafka } = await import('../adapters/kafka/doctor.ts')
+      yield* diagnoseKafka(await kafkaOptions(location), io)
+    },
+  },
 ]
 
 /** The lines of the help about URLs. */
@@ -170,6 +182,11 @@ async function redisOptions({ url, settings, tls }: Location): Promise<{ url: st
   const inner = typeof settings['options'] === 'object' ? settings['options'] : {}
   const withTls = { ...settings, options: { tls: files, ...inner } }
   return { url, ...withTls }
+}
+
+async function kafkaOptions({ url, settings, tls }: Location): Promise<{ url: string }> {
+  const files = await readTlsFiles(tls)
+  return { url, ...(files === undefined ? {} : { tls: files }), ...settings }
 }
 
 async function readTlsFiles(tls: TlsFiles): Promise<ConnectionOptions | undefined> {

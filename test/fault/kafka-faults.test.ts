@@ -185,7 +185,8 @@ await describeWithKafka('Kafka faults', () => {
     // Deletes, too, and through the transport itself.
     await follower.agent.delete('/f/0')
     await follower.agent.put('/f/1', { serializeBinary: () => Buffer.from('ours') })
-    const { '/f/0': _gone, ...rest } = { ...pairs, ...newer, '/f/1': 'ours' }
+    const stored: Record<string, string> = { ...pairs, ...newer, '/f/1': 'ours' }
+    const { '/f/0': _gone, ...rest } = stored
     await follower.converges(rest)
     const later = await follow({ url: url(topic) })
     await later.converges(rest)
@@ -231,7 +232,13 @@ await describeWithKafka('Kafka faults', () => {
     await producer.connect()
     const run = async (value: string, how: 'commit' | 'abort'): Promise<void> => {
       const transaction = await producer.transaction()
-      await transaction.send({ topic, messages: [{ key: '/f/0', value }, { key: '/f/t', value }] })
+      await transaction.send({
+        topic,
+        messages: [
+          { key: '/f/0', value },
+          { key: '/f/t', value },
+        ],
+      })
       await transaction[how]()
     }
     await run('aborted', 'abort')

@@ -22,6 +22,7 @@ const JVM = [
   '-XX:+UseSerialGC',
   '-XX:TieredStopAtLevel=1',
   '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn',
+  '-Dfile.encoding=UTF-8',
 ]
 
 export interface KafkaServerOptions extends KafkaOptions {
