@@ -276,8 +276,8 @@ await describeWithKafka('Kafka faults', () => {
     const topic = await createTopic(other)
     const follower = await follow({ url: url(topic), commandTimeoutMs: 2_000 })
     await follower.agent.put('/f/0', { serializeBinary: () => Buffer.from('before') })
-    // EndTxn is API 26; its request begins with length, then key and version.
-    const hook = link.onUpstream(/\x00\x00\x00[^]\x00\x1a\x00\x01/, () => link.drop())
+    // EndTxn is API 26, version 1.
+    const hook = link.onUpstream(Buffer.from([0, 26, 0, 1]), () => link.drop())
     const failure = await commitTo(
       follower.transport,
       put('/f/0', 'txn'),
@@ -354,7 +354,7 @@ await describeWithKafka('Kafka without coordinators', () => {
       put('/f/2', 'txn'),
     ).catch((error: unknown) => error)
     expect((failure as TransportUnavailableError).outcome).toBe('not-applied')
-    const probe = await probeStream(follower.transport, ['/f/'])
+    const probe = probeStream(follower.transport, ['/f/'])
     await probe.untilListed()
     expect([...probe.state.keys()]).toEqual(['/f/0'])
     await probe.stop()

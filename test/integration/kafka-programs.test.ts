@@ -57,25 +57,28 @@ for (const version of KAFKA_VERSIONS) {
         producer,
         ['--bootstrap-server', server.address, '--topic', topic, ...settings],
         {
-          input: keys.map((key) => `${key}=by Java ${key}\n`).join(''),
+          input: keys.map((key) => `${key}=by Java ${keys.indexOf(key)}\n`).join(''),
         },
       )
-      await probe.until((state) => keys.every((key) => state.get(key) === `by Java ${key}`))
+      await probe.until((state) =>
+        keys.every((key) => state.get(key) === `by Java ${keys.indexOf(key)}`),
+      )
       // Deletes by Java's clients, and ours of what Java wrote, meet in one partition.
-      for (const key of keys) await commitTo(transport, put(key, `ours ${key}`))
-      await probe.until((state) => keys.every((key) => state.get(key) === `ours ${key}`))
+      for (const key of keys) await commitTo(transport, put(key, `ours ${keys.indexOf(key)}`))
+      await probe.until((state) =>
+        keys.every((key) => state.get(key) === `ours ${keys.indexOf(key)}`),
+      )
       expect(transport.skipped).toEqual({ keys: 0, stranded: 0 })
-      const printed = await server.tool('org.apache.kafka.tools.consumer.ConsoleConsumer', [
-        ...['--bootstrap-server', server.address, '--topic', topic, '--from-beginning'],
-        ...['--property', 'print.key=true', '--property', 'print.partition=true'],
-        ...['--max-messages', String(2 * keys.length), '--timeout-ms', '30000'],
-      ])
+      const printed = await server.consumed(topic, {
+        show: ['key', 'partition'],
+        count: 2 * keys.length,
+      })
       const partitions = new Map<string, Set<string>>()
       for (const key of keys) {
-        const lines = printed.split('\n').filter((line) => line.includes(`\t${key}\t`))
+        const lines = printed.filter((line) => line.includes(`\t${key}\t`))
         expect(lines.map((line) => line.split('\t').at(-1))).toEqual([
-          `by Java ${key}`,
-          `ours ${key}`,
+          `by Java ${keys.indexOf(key)}`,
+          `ours ${keys.indexOf(key)}`,
         ])
         partitions.set(key, new Set(lines.map((line) => line.split('\t')[0] ?? '')))
       }
@@ -138,13 +141,8 @@ for (const version of KAFKA_VERSIONS) {
         }))
         await other.producer.send({ topic, messages })
       }
-      const count = async (): Promise<number> => {
-        const seen = await server.tool('org.apache.kafka.tools.consumer.ConsoleConsumer', [
-          ...['--bootstrap-server', server.address, '--topic', topic, '--from-beginning'],
-          ...['--timeout-ms', '3000'],
-        ])
-        return seen.split('\n').length - 1
-      }
+      const count = async (): Promise<number> =>
+        (await server.consumed(topic, { idleMs: 3_000 })).length
       await waitFor(async () => (await count()) < 4_000, { timeoutMs: 60_000 })
       const transport = await open({ url: url(topic), fetchBytes: 4_096 })
       const probe = probeStream(transport, [''])

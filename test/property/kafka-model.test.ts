@@ -85,7 +85,7 @@ await describeWithKafka('Kafka', () => {
         'cut and hold': () => void link.cut(),
         hang: () => link.hold(),
         // Fetch is API 1, version 11.
-        'fail list': () => link.onUpstream(/\x00\x01\x00\x0b/, () => link.drop()),
+        'fail list': () => link.onUpstream(Buffer.from([0, 1, 0, 11]), () => link.drop()),
         release: () => void heal(),
       },
       heal: () => void heal(),

@@ -47,6 +47,16 @@ export interface KafkaServer {
     args: readonly string[],
     options?: { readonly input?: string; readonly timeoutMs?: number },
   ): Promise<string>
+  /** The lines that Kafka's console consumer prints of a topic from its beginning; `show`: `key`, `partition`, `headers`. */
+  consumed(
+    topic: string,
+    options: {
+      readonly show?: readonly string[]
+      /** It ends after so many, or when nothing came for `idleMs` (10 000). */
+      readonly count?: number
+      readonly idleMs?: number
+    },
+  ): Promise<string[]>
   /** Sends a signal; ends when the process has ended if the signal does that. */
   kill(signal?: Signal): Promise<void>
   /** Ends the process; `start` may follow. */
@@ -196,6 +206,29 @@ class OwnKafkaServer implements KafkaServer {
     const code = await new Promise<number | null>((resolve) => child.once('close', resolve))
     if (code === 0) return out
     throw new Error(`${mainClass} failed (${code}): ${(problems + out).slice(-2_000)}`)
+  }
+
+  async consumed(
+    topic: string,
+    options: {
+      readonly show?: readonly string[]
+      readonly count?: number
+      readonly idleMs?: number
+    },
+  ): Promise<string[]> {
+    const { show = [], count, idleMs = 10_000 } = options
+    const settings: Record<string, string> = {
+      'bootstrap-server': this.address,
+      topic,
+      'timeout-ms': String(idleMs),
+      ...(count === undefined ? {} : { 'max-messages': String(count) }),
+    }
+    const printed = await this.tool('org.apache.kafka.tools.consumer.ConsoleConsumer', [
+      '--from-beginning',
+      ...Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]),
+      ...show.flatMap((what) => ['--property', `print.${what}=true`]),
+    ])
+    return printed.split('\n').slice(0, -1)
   }
 
   async kill(signal: Signal = 'SIGKILL'): Promise<void> {

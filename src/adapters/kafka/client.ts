@@ -20,6 +20,9 @@ export interface Client {
 /** Reads may be repeated, on another broker if need be; writes never are. */
 const READ_RETRY = { initialRetryTime: 50, multiplier: 2, maxRetryTime: 500 } as const
 
+/** How long writes rely on what is known of the topic's partitions, in ms. */
+const METADATA_MS = 30_000
+
 /** Makes a client; the password is asked for now (W17). `silenceMs`: requests unanswered for so long fail. */
 export async function newClient(
   settings: ConnectionSettings,
@@ -68,6 +71,7 @@ function clusterOf(kafka: Kafka): Cluster {
     groupId: 'never-joined',
     allowAutoTopicCreation: false,
     readUncommitted: false,
+    metadataMaxAge: METADATA_MS,
     partitionAssigners: [
       ({ cluster }) => {
         found = cluster

@@ -19,11 +19,17 @@ export class Control {
   readonly #settings: KafkaSettings
   readonly #io: Ambient
   #current: Dialled | undefined
+  #last: Connected | undefined
   #closed = false
 
   constructor(settings: KafkaSettings, io: Ambient) {
     this.#settings = settings
     this.#io = io
+  }
+
+  /** What the last task saw of the topic; undefined when there is no sound client. Spares a record the asking. */
+  get last(): Connected | undefined {
+    return this.#last
   }
 
   /**
@@ -38,7 +44,10 @@ export class Control {
       return await task(await this.#topicOf(dialled))
     } catch (error) {
       // An answer proves that the link is sound; with anything else it is given up.
-      if (answerOf(error) === undefined && this.#current === dialled) this.#current = undefined
+      if (answerOf(error) === undefined && this.#current === dialled) {
+        this.#current = undefined
+        this.#last = undefined
+      }
       throw error
     } finally {
       dialled.uses--
@@ -49,6 +58,7 @@ export class Control {
   /** Ends all at once; what is under way fails. */
   async close(): Promise<void> {
     this.#closed = true
+    this.#last = undefined
     const dialled = this.#current
     this.#current = undefined
     const client = await dialled?.client.catch(() => undefined)
@@ -58,7 +68,7 @@ export class Control {
   #dial(): Dialled {
     const { commandTimeoutMs } = this.#settings
     const client = newClient(this.#settings, this.#io, commandTimeoutMs)
-    return { client, uses: 0, partitions: 0, partitionOf: undefined, loading: undefined }
+    return { client, uses: 0, connected: undefined, loading: undefined }
   }
 
   async #topicOf(dialled: Dialled): Promise<Connected> {
@@ -69,11 +79,11 @@ export class Control {
     // Looks at the brokers only now and then.
     await client.cluster.refreshMetadataIfNecessary()
     const partitions = client.cluster.findTopicPartitionMetadata(topic).length
-    if (dialled.partitionOf === undefined || dialled.partitions !== partitions) {
-      dialled.partitions = partitions
-      dialled.partitionOf = partitionerOf(topic, partitions)
+    if (dialled.connected?.partitions !== partitions) {
+      dialled.connected = { client, partitions, partitionOf: partitionerOf(topic, partitions) }
     }
-    return { client, partitions, partitionOf: dialled.partitionOf }
+    if (this.#current === dialled) this.#last = dialled.connected
+    return dialled.connected
   }
 
   #endUnused(dialled: Dialled): void {
@@ -88,7 +98,6 @@ export class Control {
 interface Dialled {
   readonly client: Promise<Client>
   uses: number
-  partitions: number
-  partitionOf: Partitioner | undefined
+  connected: Connected | undefined
   loading: Promise<number> | undefined
 }

@@ -3,6 +3,9 @@ import type { KafkaTransport } from './kafka-transport.ts'
 import { readOptions } from './options.ts'
 import type { KafkaOptions } from './options.ts'
 
+export { msgsync } from './msgsync.ts'
+export type { MessagePublisher, TopicMessage, TopicResult } from './msgsync.ts'
+export type { MsgsyncOptions } from './msgsync-options.ts'
 export type { KafkaTransport, SkippedRecords } from './kafka-transport.ts'
 export type {
   KafkaConnectionOptions,

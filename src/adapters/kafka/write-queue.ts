@@ -3,7 +3,10 @@ import { TransportUnavailableError } from '../../api/errors.ts'
 import type { Clock } from '../../api/clock.ts'
 import type { Connected, Control } from './control.ts'
 import { hasMoved, isTooLarge, outcomeOf, tooLarge, translate } from './errors.ts'
+import { Lanes } from './lanes.ts'
+import type { LaneItem } from './lanes.ts'
 import type { KafkaSettings } from './options.ts'
+import { Placement } from './placement.ts'
 
 /** Together in one request, at most: more than one record must fit a topic with Kafka's default limit. */
 const BATCH_BYTES = 900_000
@@ -32,17 +35,22 @@ export interface Written {
   readonly offset: number
 }
 
-interface Item {
+class Item implements LaneItem {
   readonly write: Write
+  readonly bytes: number
   readonly resolve: (written: Written) => void
   readonly reject: (error: unknown) => void
-}
 
-/** One partition's records in order: one request under way, what comes meanwhile goes together in the next. */
-interface Lane {
-  readonly partition: number
-  waiting: Item[]
-  busy: boolean
+  constructor(write: Write, resolve: (written: Written) => void, reject: (error: unknown) => void) {
+    this.write = write
+    this.bytes = RECORD_BYTES + write.key.length + (write.value?.length ?? 0)
+    this.resolve = resolve
+    this.reject = reject
+  }
+
+  get cancelled(): boolean {
+    return this.write.cancelled
+  }
 }
 
 /**
@@ -53,7 +61,8 @@ export class WriteQueue {
   readonly #settings: KafkaSettings
   readonly #control: Control
   readonly #clock: Clock
-  readonly #lanes = new Map<number, Lane>()
+  readonly #lanes: Lanes<Item>
+  readonly #placement: Placement
   /** By partition: behind the last record that we wrote. */
   readonly written: Map<number, number> = new Map()
   /** `max.message.bytes`, where known. */
@@ -63,52 +72,33 @@ export class WriteQueue {
     this.#settings = settings
     this.#control = control
     this.#clock = clock
+    this.#placement = new Placement(control)
+    this.#lanes = new Lanes({
+      batchBytes: BATCH_BYTES,
+      batchItems: BATCH_RECORDS,
+      lingerMs: 0,
+      clock,
+      send: (partition, items) => this.#send(partition, items),
+    })
   }
 
   /**
    * Resolves when all replicas in sync have it.
    * @throws TransportUnavailableError with `outcome`, PayloadTooLargeError, AccessDeniedError
    */
-  async write(write: Write, partition?: number): Promise<Written> {
-    const at = partition ?? (await this.#partitionOf(write.key))
+  write(write: Write): Promise<Written> {
     return new Promise((resolve, reject) => {
-      const lane = this.#lane(at)
-      lane.waiting.push({ write, resolve, reject })
-      if (!lane.busy) void this.#run(lane)
+      const item = new Item(write, resolve, reject)
+      this.#placement.add(
+        ({ partitionOf }) => this.#lanes.push(partitionOf(write.key), item),
+        (error) => reject(translate(this.#settings.name, error)),
+      )
     })
   }
 
   /** Readers of ours wait for it. */
   noteWritten(partition: number, next: number): void {
     if (next > (this.written.get(partition) ?? 0)) this.written.set(partition, next)
-  }
-
-  async #partitionOf(key: Buffer): Promise<number> {
-    try {
-      return await this.#control.use(({ partitionOf }) => Promise.resolve(partitionOf(key)))
-    } catch (error) {
-      throw translate(this.#settings.name, error)
-    }
-  }
-
-  #lane(partition: number): Lane {
-    let lane = this.#lanes.get(partition)
-    if (lane === undefined) {
-      lane = { partition, waiting: [], busy: false }
-      this.#lanes.set(partition, lane)
-    }
-    return lane
-  }
-
-  async #run(lane: Lane): Promise<void> {
-    lane.busy = true
-    // What is put in the same turn goes together.
-    await Promise.resolve()
-    while (lane.waiting.length > 0) {
-      const items = takeBatch(lane)
-      if (items.length > 0) await this.#send(lane.partition, items)
-    }
-    lane.busy = false
   }
 
   /** Settles every item; does not throw. */
@@ -175,24 +165,6 @@ export class WriteQueue {
     const size = value?.length ?? 0
     return tooLarge(key.toString(), size, this.maxMessageBytes ?? size - 1)
   }
-}
-
-function takeBatch(lane: Lane): Item[] {
-  const items: Item[] = []
-  let bytes = 0
-  let taken = 0
-  for (const item of lane.waiting) {
-    const { key, value, cancelled } = item.write
-    const size = RECORD_BYTES + key.length + (value?.length ?? 0)
-    if (items.length > 0 && (bytes + size > BATCH_BYTES || items.length === BATCH_RECORDS)) break
-    taken++
-    // Nobody waits for it.
-    if (cancelled) continue
-    items.push(item)
-    bytes += size
-  }
-  lane.waiting = taken === lane.waiting.length ? [] : lane.waiting.slice(taken)
-  return items
 }
 
 function messageOf({ write: { key, value, headers } }: Item): Message {
