@@ -1,9 +1,19 @@
 import type { Scenario } from '../scenario.ts'
 import { scenario as dispatch } from './dispatch.ts'
+import { scenario as kafka } from './kafka.ts'
+import { scenario as kafkaLive } from './kafka-live.ts'
 import { scenario as lmdb } from './lmdb.ts'
 import { scenario as redisBurst } from './redis-burst.ts'
 import { scenario as redisLatency } from './redis-latency.ts'
 import { scenario as redisList } from './redis-list.ts'
 
 /** In the order of docs/performance.md. */
-export const scenarios: readonly Scenario[] = [dispatch, lmdb, redisList, redisBurst, redisLatency]
+export const scenarios: readonly Scenario[] = [
+  dispatch,
+  lmdb,
+  redisList,
+  redisBurst,
+  redisLatency,
+  kafka,
+  kafkaLive,
+]

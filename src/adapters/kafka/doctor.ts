@@ -1,4 +1,5 @@
-import { ConfigResourceTypes } from 'kafkajs'
+// Of this CommonJS package Node finds few names.
+import kafkajs from 'kafkajs'
 import type { Admin, ITopicMetadata } from 'kafkajs'
 import { isSyncError } from '../../api/errors.ts'
 import type { Finding } from '../../api/finding.ts'
@@ -138,7 +139,7 @@ function partitions({ name, partitions: all }: ITopicMetadata): Finding {
 async function readSettings(admin: Admin, topic: string): Promise<readonly Setting[] | undefined> {
   try {
     const { resources } = await admin.describeConfigs({
-      resources: [{ type: ConfigResourceTypes.TOPIC, name: topic }],
+      resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic }],
       includeSynonyms: false,
     })
     return resources[0]?.configEntries ?? []

@@ -1,4 +1,5 @@
-import { CompressionTypes, Partitioners } from 'kafkajs'
+// Of this CommonJS package Node finds few names.
+import kafkajs from 'kafkajs'
 import type { Message, Producer } from 'kafkajs'
 import { InvalidOptionError } from '../../api/errors.ts'
 import type { Client } from './client.ts'
@@ -132,7 +133,7 @@ export class MessageQueue {
         topic: kafka.topic,
         acks: -1,
         timeout: kafka.commandTimeoutMs,
-        compression: gzip ? CompressionTypes.GZIP : CompressionTypes.None,
+        compression: gzip ? kafkajs.CompressionTypes.GZIP : kafkajs.CompressionTypes.None,
         messages: items.map(({ record }) => ({ ...record, partition })),
       })
       return Number(answer?.baseOffset)
@@ -160,7 +161,7 @@ async function connectProducer({ kafka }: Client): Promise<Producer> {
     idempotent: true,
     maxInFlightRequests: 1,
     allowAutoTopicCreation: false,
-    createPartitioner: Partitioners.DefaultPartitioner,
+    createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
     retry: RETRY,
   })
   await producer.connect()

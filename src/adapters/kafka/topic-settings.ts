@@ -1,4 +1,5 @@
-import { ConfigResourceTypes } from 'kafkajs'
+// Of this CommonJS package Node finds few names.
+import kafkajs from 'kafkajs'
 import type { Admin, ITopicConfig } from 'kafkajs'
 import { AccessDeniedError, InvalidOptionError } from '../../api/errors.ts'
 import type { Io } from '../../api/transport.ts'
@@ -64,7 +65,7 @@ export async function readTopicSettings(admin: Admin, topic: string): Promise<To
   const names = ['cleanup.policy', 'delete.retention.ms', 'max.message.bytes']
   try {
     const { resources } = await admin.describeConfigs({
-      resources: [{ type: ConfigResourceTypes.TOPIC, name: topic, configNames: names }],
+      resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configNames: names }],
       includeSynonyms: false,
     })
     const entries = resources[0]?.configEntries ?? []
