@@ -1,5 +1,5 @@
 import { hasPrefix } from '../../api/key.ts'
-import type { KafkaPair } from './kafka-pair.ts'
+import type { KafkaRecord } from './kafka-record.ts'
 import type { Table } from './table.ts'
 import type { Offsets } from './topic-offsets.ts'
 
@@ -22,12 +22,12 @@ export class LiveTable {
     return this.#prefixes.some((prefix) => hasPrefix(key, prefix))
   }
 
-  get(key: string): KafkaPair | undefined {
+  get(key: string): KafkaRecord | undefined {
     return this.#table.pairs.get(key)
   }
 
-  under(prefix: string): KafkaPair[] {
-    const found: KafkaPair[] = []
+  under(prefix: string): KafkaRecord[] {
+    const found: KafkaRecord[] = []
     for (const pair of this.#table.pairs.values()) if (hasPrefix(pair.key, prefix)) found.push(pair)
     return found
   }
@@ -38,8 +38,14 @@ export class LiveTable {
     for (const one of this.#waiting) if (this.#has(one.targets)) one.settle(true)
   }
 
-  /** Resolves with true when everything before these offsets is in the table, with false when the stream ends before. */
-  reach(targets: Offsets): Promise<boolean> {
+  /** Resolves with true when everything before these offsets can be looked up, with false when the stream ends before. */
+  async reach(targets: Offsets): Promise<boolean> {
+    const reached = await this.#reached(targets)
+    await this.#table.settled()
+    return reached
+  }
+
+  #reached(targets: Offsets): Promise<boolean> {
     if (this.#ended || this.#has(targets)) return Promise.resolve(!this.#ended)
     return new Promise((resolve) => {
       const one = {

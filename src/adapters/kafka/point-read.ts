@@ -1,8 +1,9 @@
 import { hasPrefix } from '../../api/key.ts'
 import type { Connected } from './control.ts'
-import type { KafkaPair } from './kafka-pair.ts'
+import type { KafkaRecord } from './kafka-record.ts'
 import type { KafkaSettings } from './options.ts'
-import { Table } from './table.ts'
+import { newTable } from './table.ts'
+import type { Table } from './table.ts'
 import { readOffsets } from './topic-offsets.ts'
 import type { Offsets } from './topic-offsets.ts'
 import { TopicReader } from './topic-reader.ts'
@@ -38,7 +39,7 @@ export async function readTopic(
   signal: AbortSignal,
 ): Promise<Table> {
   const { topic, fetchBytes } = settings
-  const table = new Table(partitions, () => {})
+  const table = newTable(partitions, () => {})
   const begins = await readOffsets(client.cluster, topic, 'beginning')
   const left = new Map([...targets].filter(([at, end]) => (begins.get(at) ?? 0) < end))
   if (left.size === 0) return table
@@ -54,20 +55,21 @@ export async function readTopic(
     const answer = await reader.next()
     signal.throwIfAborted()
     for (const page of answer?.pages ?? []) {
-      for (const record of page.records) table.apply(record)
+      for (const record of page.records) table.load(record)
       if (page.next >= (left.get(page.partition) ?? Infinity)) left.delete(page.partition)
     }
   }
+  await table.settled()
   return table
 }
 
 /** The pairs under a prefix, in pages of so many. */
 export function* pagesOf(
-  pairs: Iterable<KafkaPair>,
+  pairs: Iterable<KafkaRecord>,
   prefix: string,
   size: number,
-): Generator<readonly KafkaPair[]> {
-  let page: KafkaPair[] = []
+): Generator<readonly KafkaRecord[]> {
+  let page: KafkaRecord[] = []
   for (const pair of pairs) {
     if (!hasPrefix(pair.key, prefix)) continue
     page.push(pair)

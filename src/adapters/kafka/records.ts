@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { createHash } from 'node:crypto'
 import { MAX_KEY_BYTES } from '../../api/key.ts'
+import { KafkaRecord, ValueCopier } from './kafka-record.ts'
 
 /** One partition of a fetch answer, as kafkajs decodes it. */
 export interface FetchedPartition {
@@ -31,21 +32,11 @@ export interface FetchedMessage {
   }
 }
 
-/** One put or, with value null, delete. */
-export interface TableRecord {
-  readonly partition: number
-  readonly offset: number
-  /** Ms since the epoch: the producer's, or the broker's with LogAppendTime. */
-  readonly timestamp: number
-  readonly key: string
-  /** A copy: no part of the answer. */
-  readonly value: Uint8Array | null
-}
-
 /** What is read of one partition's answer. */
 export interface RecordPage {
   readonly partition: number
-  readonly records: readonly TableRecord[]
+  /** Of puts and deletes, in order. */
+  readonly records: readonly KafkaRecord[]
   /** Where to go on: behind the last batch, whatever is left in it. */
   readonly next: number
   /** Proof of identity: the last record there was, of whatever kind. */
@@ -78,17 +69,20 @@ export function readRecords(
   const { partition, messages } = fetched
   const end = Number(fetched.lastStableOffset ?? fetched.highWatermark)
   const aborted = new Aborted(fetched.abortedTransactions ?? [])
-  const records: TableRecord[] = []
+  const copier = new ValueCopier()
+  const records: KafkaRecord[] = []
   for (const message of messages) {
     const offset = Number(message.offset)
     const visible = aborted.lets(message, offset)
     if (!visible || offset < from) continue
-    const { key: bytes, value } = message
-    const key = bytes === null ? undefined : keyOf(bytes)
+    const key = message.key === null ? undefined : keyOf(message.key)
     if (key === undefined) filter.skipped()
     else if (filter.covers(key)) {
+      const { value } = message
       const timestamp = Number(message.timestamp)
-      records.push({ partition, offset, timestamp, key, value: value && copyOf(value) })
+      const record = new KafkaRecord(key, partition, offset, timestamp)
+      if (value !== null) copier.copyInto(record, value)
+      records.push(record)
     }
   }
   const last = messages.at(-1)
@@ -108,11 +102,6 @@ export function evidenceOf(message: FetchedMessage): Evidence {
   return { offset: Number(message.offset), digest }
 }
 
-/** The bytes are part of an answer of megabytes, which they would hold on to. */
-function copyOf(value: Buffer): Uint8Array {
-  return Buffer.from(value)
-}
-
 function keyOf(bytes: Buffer): string | undefined {
   if (bytes.length === 0 || bytes.length > MAX_KEY_BYTES || !isUtf8(bytes)) return undefined
   return bytes.toString('utf8')
@@ -129,13 +118,16 @@ class Aborted {
   /** By first offset. */
   readonly #coming: AbortedTransaction[]
   readonly #producers = new Set<string>()
+  readonly #none: boolean
 
   constructor(transactions: readonly AbortedTransaction[]) {
     this.#coming = [...transactions].sort((a, b) => Number(a.firstOffset) - Number(b.firstOffset))
+    this.#none = transactions.length === 0
   }
 
   /** True for a record that readers may see. Must be called for all, in order. */
   lets(message: FetchedMessage, offset: number): boolean {
+    if (this.#none) return message.isControlRecord !== true
     while (this.#coming.length > 0 && offset >= Number(this.#coming[0]?.firstOffset)) {
       this.#producers.add((this.#coming.shift() as AbortedTransaction).producerId)
     }

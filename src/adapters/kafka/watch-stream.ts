@@ -6,16 +6,17 @@ import { coverOf, PrefixIndex } from '../../kit/prefix-index.ts'
 import { newClient } from './client.ts'
 import type { Client } from './client.ts'
 import { isOutOfRange, translate } from './errors.ts'
-import { KafkaPair } from './kafka-pair.ts'
+import type { KafkaRecord } from './kafka-record.ts'
 import { LiveTable } from './live-table.ts'
 import type { KafkaSettings } from './options.ts'
 import { partitionerOf } from './partitioner.ts'
 import type { Partitioner } from './partitioner.ts'
 import { decodePosition } from './position.ts'
 import type { TopicPosition } from './position.ts'
-import type { RecordPage, TableRecord } from './records.ts'
+import type { RecordPage } from './records.ts'
 import { StreamPosition } from './stream-position.ts'
-import { Table } from './table.ts'
+import { newTable } from './table.ts'
+import type { Table } from './table.ts'
 import { isProved, loadTopic, readOffsets } from './topic-offsets.ts'
 import type { Offsets } from './topic-offsets.ts'
 import { TopicReader } from './topic-reader.ts'
@@ -25,6 +26,8 @@ import type { TopicSettings } from './topic-settings.ts'
 
 /** Pairs and changes per batch. */
 const BATCH = 2_000
+/** After a list, until the table is put in order for point reads. */
+const SETTLE_MS = 1_000
 /** How often the topic is looked at for new partitions, at most. */
 const LOOK_MS = 5_000
 
@@ -67,6 +70,7 @@ export class WatchStream {
   #table: Table | undefined
   #partitioner: Partitioner = () => 0
   #view: LiveTable | undefined
+  #settling: Timer | undefined
   #position: StreamPosition | undefined
   #handedOver: Position | undefined
   #retentionMs = DEFAULT_DELETE_RETENTION_MS
@@ -173,7 +177,7 @@ export class WatchStream {
     begunAt: number,
   ): AsyncGenerator<Batch> {
     const { io, settings } = this.#options
-    const table = new Table(ends.size, this.#options.stranded)
+    const table = newTable(ends.size, this.#options.stranded)
     this.#table = table
     const left = new Map(
       [...ends].filter(([partition, end]) => (place.next.get(partition) ?? 0) < end),
@@ -184,7 +188,7 @@ export class WatchStream {
       if (io.signal.aborted) return
       this.#assertSame()
       for (const page of answer?.pages ?? []) {
-        for (const record of page.records) table.apply(record)
+        for (const record of page.records) table.load(record)
         place.advance(page)
         if (page.next >= (left.get(page.partition) ?? Infinity)) left.delete(page.partition)
       }
@@ -201,9 +205,8 @@ export class WatchStream {
         yield { kind: 'progress' }
       }
     }
-    table.listed()
     let pairs: RawPair[] = []
-    for (const pair of table.pairs.values()) {
+    for (const pair of table.listed()) {
       pairs.push(pair)
       if (pairs.length < BATCH) continue
       yield { kind: 'pairs', pairs }
@@ -250,13 +253,14 @@ export class WatchStream {
   }
 
   /** Without a table, after a restart: only the key's own partition tells which of two records is newer. */
-  #bare(record: TableRecord): RawChange {
-    const { key, value, offset } = record
+  #bare(record: KafkaRecord): RawChange {
+    const { key, offset } = record
     if (this.#partitioner(Buffer.from(key)) !== record.partition) {
       throw new Discontinuity('reconnected')
     }
-    if (value === null) return { type: 'delete', key, revision: offset }
-    return { type: 'put', pair: new KafkaPair(record, value, offset) }
+    return record.deletes
+      ? { type: 'delete', key, revision: offset }
+      : { type: 'put', pair: record }
   }
 
   /** @throws Discontinuity when the topic cannot be read on from there */
@@ -333,11 +337,15 @@ export class WatchStream {
 
   #goLive(next: Offsets): void {
     if (this.#table === undefined) return
+    const table = this.#table
+    // The receivers have their RESYNC first.
+    this.#settling = this.#options.io.clock.after(SETTLE_MS, () => void table.settled())
     this.#view = new LiveTable([...this.#options.prefixes], this.#table, next)
     this.#options.goesLive(this.#view)
   }
 
   #goOff(): void {
+    this.#settling?.stop()
     if (this.#view === undefined) return
     this.#view.end()
     this.#options.goesOff(this.#view)
