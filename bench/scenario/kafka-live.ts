@@ -59,7 +59,7 @@ async function consume({ address = '', topic = '' }: Settings): Promise<Side> {
   await agent.start()
   const writer = await newWriter(address, topic)
   return {
-    sample: () => measure(counter, writer.write),
+    sample: () => measure(counter, () => writer.write()),
     close: async () => {
       await writer.close()
       await agent.close()
@@ -89,7 +89,7 @@ async function bareConsume({ address = '', topic = '' }: Settings): Promise<Side
   await joined
   const writer = await newWriter(address, topic)
   return {
-    sample: () => measure(counter, writer.write),
+    sample: () => measure(counter, () => writer.write()),
     close: async () => {
       await writer.close()
       await consumer.disconnect()

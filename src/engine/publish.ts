@@ -26,7 +26,7 @@ export function publish(
     const window = new OrderedWindow<Publication, PublishResult>({
       window: WINDOW,
       queueLimit: QUEUE_LIMIT,
-      run: (publication) => writes.run(publication),
+      run: (publication, done) => void writes.run(publication).then(done),
       overflow: (publication) => ({
         ok: false,
         key: keyOf(publication),

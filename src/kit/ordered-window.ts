@@ -5,8 +5,8 @@ export interface OrderedWindowOptions<I, R> {
   readonly window: number
   /** Inputs that may wait beside; more are answered by `overflow`. */
   readonly queueLimit: number
-  /** Does the work of one input; must not reject. */
-  readonly run: (input: I) => Promise<R>
+  /** Does the work of one input; must call `done` once, and not throw. */
+  readonly run: (input: I, done: (result: R) => void) => void
   readonly overflow: (input: I) => R
   /** Gets one result per input, in the order of the inputs. */
   readonly emit: (result: R) => void
@@ -52,9 +52,14 @@ export class OrderedWindow<I, R> {
     this.#fill()
   }
 
+  /** One more input would have to wait. */
+  get full(): boolean {
+    return !this.#stopped && this.#open >= this.#options.window
+  }
+
   /** Resolves when one more input may be offered without waiting. */
   async room(): Promise<void> {
-    while (!this.#stopped && this.#open >= this.#options.window) await this.#woken()
+    while (this.full) await this.#woken()
   }
 
   /** Resolves when every result is out. */
@@ -79,7 +84,7 @@ export class OrderedWindow<I, R> {
       const slot = this.#waiting.shift()
       if (slot === undefined) return
       this.#underway++
-      void this.#options.run(slot.input).then((result) => {
+      this.#options.run(slot.input, (result) => {
         this.#underway--
         this.#finish(slot, result)
         if (!this.#stopped) this.#fill()
@@ -120,7 +125,7 @@ export async function pullInto<I, R>(
     while (!window.stopped) {
       const input = await inputs.next()
       if (input.done === true) break
-      await window.room()
+      if (window.full) await window.room()
       window.offer(input.value)
     }
   } finally {

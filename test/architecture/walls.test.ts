@@ -28,6 +28,7 @@ const WALLS: readonly Wall[] = [
   { folder: 'adapters/memory', ours: ['api', 'kit'], packages: ['node:*'] },
   { folder: 'adapters/lmdb', ours: ['api', 'kit'], packages: ['lmdb', 'node:*'] },
   { folder: 'adapters/redis', ours: ['api', 'kit'], packages: ['ioredis', 'node:*'] },
+  { folder: 'adapters/kafka', ours: ['api', 'kit'], packages: ['kafkajs', 'rxjs', 'node:*'] },
   { folder: 'adapters/composite', ours: ['api', 'kit', 'source'], packages: ['node:*'] },
   { folder: 'adapters/prefixed', ours: ['api', 'kit'], packages: ['node:*'] },
   {
@@ -41,7 +42,7 @@ const WALLS: readonly Wall[] = [
 ]
 
 /** Loaded by the command line only when a URL asks for them. */
-const LAZY = ['adapters/lmdb', 'adapters/redis', 'lmdb', 'ioredis']
+const LAZY = ['adapters/lmdb', 'adapters/redis', 'adapters/kafka', 'lmdb', 'ioredis', 'kafkajs']
 
 /** Entries and libraries of their own, which `rx-datasync` does not load. */
 const APART = [...LAZY, 'telemetry/index', 'prom-client', '@opentelemetry/api']

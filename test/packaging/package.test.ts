@@ -19,6 +19,7 @@ const entries = Object.keys(manifest.exports)
 const DRIVERS = [
   { driver: 'lmdb', entry: `${manifest.name}/lmdb` },
   { driver: 'ioredis', entry: `${manifest.name}/redis` },
+  { driver: 'kafkajs', entry: `${manifest.name}/kafka` },
   { driver: 'prom-client', entry: `${manifest.name}/telemetry` },
   { driver: '@opentelemetry/api', entry: `${manifest.name}/telemetry` },
 ]

@@ -19,10 +19,12 @@ const RECORD_BYTES = 32
 /** Messages without a key stay with one partition for so long, for full batches. */
 const STICKY = 1_000
 
+/** What becomes of a message: where it was written, or why not. */
+export type Settle = (written: Written | undefined, error: unknown) => void
+
 interface Item extends LaneItem {
   readonly record: Message
-  readonly resolve: (written: Written) => void
-  readonly reject: (error: unknown) => void
+  readonly settle: Settle
 }
 
 /** Sends messages in batches of one partition each, by an idempotent producer. */
@@ -49,23 +51,28 @@ export class MessageQueue {
     })
   }
 
-  /** @throws InvalidOptionError, what `serializeBinary` throws, PayloadTooLargeError, TransportUnavailableError */
-  async send(message: TopicMessage): Promise<Written> {
-    const record = recordOf(message)
-    this.#open++
+  /**
+   * Calls `settle` once; does not throw. The error is an InvalidOptionError, what `serializeBinary` threw,
+   * PayloadTooLargeError, TransportUnavailableError or AccessDeniedError.
+   */
+  send(message: TopicMessage, settle: Settle): void {
+    let record: Message
     try {
-      const bytes = RECORD_BYTES + sizeOf(record.key) + sizeOf(record.value)
-      return await new Promise<Written>((resolve, reject) => {
-        const item = { record, bytes, cancelled: false, resolve, reject }
-        this.#placement.add(
-          (connected) => this.#lanes.push(this.#partitionOf(record, connected), item),
-          (error) => reject(translate(this.#settings.kafka.name, error)),
-        )
-      })
-    } finally {
-      this.#open--
-      if (this.#open === 0) for (const wake of this.#wakers.splice(0)) wake()
+      record = recordOf(message)
+    } catch (error) {
+      settle(undefined, error)
+      return
     }
+    this.#open++
+    const bytes = RECORD_BYTES + sizeOf(record.key) + sizeOf(record.value)
+    const item = { record, bytes, cancelled: false, settle }
+    this.#placement.add(
+      (connected) => {
+        record.partition = this.#partitionOf(record, connected)
+        this.#lanes.push(record.partition, item)
+      },
+      (error) => this.#settle(item, undefined, translate(this.#settings.kafka.name, error)),
+    )
   }
 
   /** Nothing waits any longer for others. */
@@ -80,6 +87,12 @@ export class MessageQueue {
         this.#wakers.push(resolve)
       })
     }
+  }
+
+  #settle(item: Item, written: Written | undefined, error: unknown): void {
+    this.#open--
+    item.settle(written, error)
+    if (this.#open === 0) for (const wake of this.#wakers.splice(0)) wake()
   }
 
   #partitionOf({ key, partition }: Message, { partitions, partitionOf }: Connected): number {
@@ -98,15 +111,16 @@ export class MessageQueue {
       const base = await this.#control.use(async ({ client }) => {
         const producer = await this.#producerOf(client)
         sent = true
-        return this.#produce(client, producer, partition, items)
+        return this.#produce(client, producer, items)
       })
-      for (const [i, { resolve }] of items.entries()) resolve({ partition, offset: base + i })
+      let offset = base
+      for (const item of items) this.#settle(item, { partition, offset: offset++ }, undefined)
     } catch (error) {
       if (isTooLarge(error)) await this.#apart(partition, items)
       else {
         const outcome = sent ? outcomeOf(error) : 'not-applied'
         const failure = translate(this.#settings.kafka.name, error, outcome)
-        for (const { reject } of items) reject(failure)
+        for (const item of items) this.#settle(item, undefined, failure)
       }
     }
   }
@@ -117,16 +131,11 @@ export class MessageQueue {
     if (items.length > 1) for (const item of items) await this.#send(partition, [item])
     else if (only !== undefined) {
       const size = sizeOf(only.record.value)
-      only.reject(tooLarge(String(only.record.key ?? ''), size, size - 1))
+      this.#settle(only, undefined, tooLarge(String(only.record.key ?? ''), size, size - 1))
     }
   }
 
-  async #produce(
-    client: Client,
-    producer: Producer,
-    partition: number,
-    items: readonly Item[],
-  ): Promise<number> {
+  async #produce(client: Client, producer: Producer, items: readonly Item[]): Promise<number> {
     const { kafka, gzip } = this.#settings
     try {
       const [answer] = await producer.send({
@@ -134,7 +143,7 @@ export class MessageQueue {
         acks: -1,
         timeout: kafka.commandTimeoutMs,
         compression: gzip ? kafkajs.CompressionTypes.GZIP : kafkajs.CompressionTypes.None,
-        messages: items.map(({ record }) => ({ ...record, partition })),
+        messages: items.map(({ record }) => record),
       })
       return Number(answer?.baseOffset)
     } catch (error) {

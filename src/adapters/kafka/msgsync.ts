@@ -136,7 +136,7 @@ class Msgsync implements MessagePublisher {
     const window = new OrderedWindow<TopicMessage, TopicResult>({
       window: maxInFlight,
       queueLimit: Math.max(1, queueLimit),
-      run: (message) => this.#send(message),
+      run: (message, done) => this.#send(message, done),
       overflow: (message) => ({
         ok: false,
         key: message?.key,
@@ -153,16 +153,16 @@ class Msgsync implements MessagePublisher {
     this.#windows.delete(window)
   }
 
-  /** Does not reject. */
-  async #send(message: TopicMessage): Promise<TopicResult> {
+  #send(message: TopicMessage, done: (result: TopicResult) => void): void {
     const key = message?.key
-    try {
-      if (this.#closing !== undefined) throw new ClosedError(this.#settings.kafka.name)
-      const written = await this.#queue.send(message)
-      return { ok: true, key, ...written }
-    } catch (error) {
-      return { ok: false, key, error }
+    if (this.#closing !== undefined) {
+      done({ ok: false, key, error: new ClosedError(this.#settings.kafka.name) })
+      return
     }
+    this.#queue.send(message, (written, error) => {
+      if (written === undefined) done({ ok: false, key, error })
+      else done({ ok: true, key, partition: written.partition, offset: written.offset })
+    })
   }
 
   async #check(): Promise<void> {
