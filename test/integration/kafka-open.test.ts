@@ -10,6 +10,7 @@ import { startKafka } from '../servers/kafka-server.ts'
 import type { KafkaServer } from '../servers/kafka-server.ts'
 import { makeCertificates } from '../servers/redis-certificates.ts'
 import type { RedisCertificates } from '../servers/redis-certificates.ts'
+import { runCli } from '../support/cli.ts'
 import { freePort } from '../support/free-port.ts'
 import { createTopic, otherProgram, uniqueTopic } from '../support/kafka-topics.ts'
 import type { OtherProgram } from '../support/kafka-topics.ts'
@@ -140,6 +141,22 @@ await describeWithKafka('Kafka, open', () => {
     expect(failed).toMatchObject({ code: 'SYNC_UNAVAILABLE', outcome: 'not-applied' })
     const findings = await diagnose({ url: `kafka://127.0.0.1:${await freePort()}/t` })
     expect(findings['connection']?.level).toBe('error')
+  })
+
+  it('the command line: put, get, ls, del and doctor, each a process that ends', async () => {
+    const topic = uniqueTopic()
+    const url = `kafka://${server.address}/${topic}`
+    expect((await runCli(['get', url, '/a'])).code).not.toBe(0)
+    const put = await runCli(['put', url, '/a', 'hello', '--set', 'create=true'])
+    expect(put).toMatchObject({ code: 0, records: [{ key: '/a', version: '0:0' }] })
+    expect(await runCli(['get', url, '/a'])).toMatchObject({ code: 0, records: [{ key: '/a' }] })
+    expect((await runCli(['ls', url, '/'])).records).toHaveLength(1)
+    expect((await runCli(['del', url, '/a'])).code).toBe(0)
+    expect((await runCli(['ls', url, '/'])).records).toHaveLength(0)
+    const doctor = await runCli(['doctor', url])
+    expect(doctor.stdout).toContain('cleanup policy')
+    const tls = [`kafkas://127.0.0.1:${tlsPort}/${topic}`, '/', '--tls-ca', certificates.ca]
+    expect((await runCli(['ls', ...tls])).code).toBe(0)
   })
 
   it('refuses what Kafka cannot do', async () => {
