@@ -3,6 +3,8 @@ import { scenario as dispatch } from './dispatch.ts'
 import { scenario as etcdLatency } from './etcd-latency.ts'
 import { scenario as etcdList } from './etcd-list.ts'
 import { scenario as etcdLive } from './etcd-live.ts'
+import { scenario as kafka } from './kafka.ts'
+import { scenario as kafkaLive } from './kafka-live.ts'
 import { scenario as lmdb } from './lmdb.ts'
 import { scenario as redisBurst } from './redis-burst.ts'
 import { scenario as redisLatency } from './redis-latency.ts'
@@ -18,4 +20,6 @@ export const scenarios: readonly Scenario[] = [
   etcdLive,
   etcdList,
   etcdLatency,
+  kafka,
+  kafkaLive,
 ]

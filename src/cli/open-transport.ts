@@ -96,11 +96,23 @@ const SCHEMES: readonly Scheme[] = [
     example: 'etcd://[user:password@]host[:port][,host[:port]]',
     async open(location) {
       const { etcd } = await import('../adapters/etcd/index.ts')
-      return etcd({ ...named(location.name), ...(await etcdOptions(location)) })
+      return etcd({ ...named(location.name), ...(await tlsOptions(location)) })
     },
     async *diagnose(location, prefixes, io) {
       const { diagnoseEtcd } = await import('../adapters/etcd/doctor.ts')
-      yield* diagnoseEtcd(await etcdOptions(location), prefixes, io)
+      yield* diagnoseEtcd(await tlsOptions(location), prefixes, io)
+    },
+  },
+  {
+    names: ['kafka', 'kafkas'],
+    example: 'kafka://[user:password@]host[:port][,host[:port]…]/topic',
+    async open(location) {
+      const { kafka } = await import('../adapters/kafka/index.ts')
+      return kafka({ ...named(location.name), ...(await tlsOptions(location)) })
+    },
+    async *diagnose(location, _prefixes, io) {
+      const { diagnoseKafka } = await import('../adapters/kafka/doctor.ts')
+      yield* diagnoseKafka(await tlsOptions(location), io)
     },
   },
 ]
@@ -198,7 +210,7 @@ async function redisOptions({ url, settings, tls }: Location): Promise<{ url: st
   return { url, ...withTls }
 }
 
-async function etcdOptions({ url, settings, tls }: Location): Promise<{ url: string }> {
+async function tlsOptions({ url, settings, tls }: Location): Promise<{ url: string }> {
   const files = await readTlsFiles(tls)
   return { url, ...(files === undefined ? {} : { tls: files }), ...settings }
 }

@@ -135,7 +135,7 @@ export class DeliveryCheck {
     if (event.changeType === 'delete' && held === undefined) {
       this.#report('C5', event, 'the fold has no such key')
     }
-    const before = this.#revisions.get(key) ?? 0
+    const before = this.#revisions.get(key) ?? -1
     if (repeats === undefined ? revision <= before : revision < before) {
       this.#report('C2', event, `revision ${revision} after ${before}`)
     }

@@ -33,6 +33,7 @@ const WALLS: readonly Wall[] = [
     ours: ['api', 'kit'],
     packages: ['@grpc/grpc-js', 'protobufjs', 'node:*'],
   },
+  { folder: 'adapters/kafka', ours: ['api', 'kit'], packages: ['kafkajs', 'rxjs', 'node:*'] },
   { folder: 'adapters/composite', ours: ['api', 'kit', 'source'], packages: ['node:*'] },
   { folder: 'adapters/prefixed', ours: ['api', 'kit'], packages: ['node:*'] },
   {
@@ -50,9 +51,11 @@ const LAZY = [
   'adapters/lmdb',
   'adapters/redis',
   'adapters/etcd',
+  'adapters/kafka',
   'lmdb',
   'ioredis',
   '@grpc/grpc-js',
+  'kafkajs',
 ]
 
 /** Entries and libraries of their own, which `rx-datasync` does not load. */

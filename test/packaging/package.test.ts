@@ -20,6 +20,7 @@ const DRIVERS = [
   { driver: 'lmdb', entry: `${manifest.name}/lmdb` },
   { driver: 'ioredis', entry: `${manifest.name}/redis` },
   { driver: '@grpc/grpc-js', entry: `${manifest.name}/etcd` },
+  { driver: 'kafkajs', entry: `${manifest.name}/kafka` },
   { driver: 'prom-client', entry: `${manifest.name}/telemetry` },
   { driver: '@opentelemetry/api', entry: `${manifest.name}/telemetry` },
 ]

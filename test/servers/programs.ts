@@ -53,7 +53,7 @@ export async function whyNotDebian(): Promise<string | undefined> {
  * once: they wait for each other.
  * @throws Error with what apt-get said
  */
-export async function installDebian(pkg: string, service: string): Promise<void> {
+export async function installDebian(pkg: string, service?: string): Promise<void> {
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
   const apt = (...args: readonly string[]): Promise<string> =>
     run('apt-get', ['-qq', '-o', 'DPkg::Lock::Timeout=300', ...args], env)
@@ -67,6 +67,7 @@ export async function installDebian(pkg: string, service: string): Promise<void>
   } finally {
     if (ourPolicy) await rm(POLICY, { force: true })
   }
+  if (service === undefined) return
   // A policy of the machine's own may have let it start.
   if (await isExecutable('/run/systemd/system')) {
     await run('systemctl', ['disable', '--now', service])

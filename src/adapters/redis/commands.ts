@@ -1,4 +1,4 @@
-import type { Cancellation } from './call.ts'
+import type { Cancellation } from '../../kit/call.ts'
 import type { CommandLine, Connection, Reply } from './connection.ts'
 import type { KeyReader } from './key-reader.ts'
 import type { SlotMap } from './slot-map.ts'

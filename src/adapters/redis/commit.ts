@@ -1,6 +1,6 @@
 import { UnsupportedOptionError, VersionConflictError } from '../../api/errors.ts'
 import type { CommitResult, Op } from '../../api/transport.ts'
-import type { Cancellation } from './call.ts'
+import type { Cancellation } from '../../kit/call.ts'
 import type { Commands, WriteProgress } from './commands.ts'
 import type { CommandLine, Reply } from './connection.ts'
 import { assertValueSize, replyCode } from './errors.ts'

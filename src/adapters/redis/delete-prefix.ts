@@ -1,6 +1,6 @@
 import { TransportUnavailableError } from '../../api/errors.ts'
 import type { CommitResult } from '../../api/transport.ts'
-import type { Cancellation } from './call.ts'
+import type { Cancellation } from '../../kit/call.ts'
 import type { Commands, WriteProgress } from './commands.ts'
 import type { CommandLine, Connection } from './connection.ts'
 import { replyCode, translate } from './errors.ts'

@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis'
 import type { RedisOptions as DriverOptions } from 'ioredis'
 import { InvalidOptionError, TimeoutError, TransportUnavailableError } from '../../api/errors.ts'
-import { onAbort } from './abortable.ts'
+import { onAbort } from '../../kit/abortable.ts'
 import { Connection } from './connection.ts'
 import type { Ambient } from './connection.ts'
 import { replyCode, translate } from './errors.ts'

@@ -1,13 +1,13 @@
 import { TransportUnavailableError } from '../../api/errors.ts'
 import type { RawPair } from '../../api/transport.ts'
-import { onAbort } from './abortable.ts'
-import type { Cancellation } from './call.ts'
+import { onAbort } from '../../kit/abortable.ts'
+import type { Cancellation } from '../../kit/call.ts'
 import type { Commands, Primaries } from './commands.ts'
 import { detached } from './node-reads.ts'
 import type { RedisSettings } from './options.ts'
 import { RedisPair } from './redis-pair.ts'
 import { StreamReads } from './stream-reads.ts'
-import { Wakeup } from './wakeup.ts'
+import { Wakeup } from '../../kit/wakeup.ts'
 
 /** How often a cluster is walked whose nodes come and go. */
 const MAX_WALKS = 5

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import {
   ClosedError,
   isSyncError,
@@ -16,8 +17,8 @@ import type {
   RawPair,
   Transport,
 } from '../../api/transport.ts'
-import { Calls } from './call.ts'
-import type { Cancellation } from './call.ts'
+import { Calls } from '../../kit/call.ts'
+import type { Cancellation } from '../../kit/call.ts'
 import { ClusterCommands } from './cluster-commands.ts'
 import { commitKeys } from './commit.ts'
 import type { KeyOp } from './commit.ts'
@@ -54,7 +55,8 @@ export class DefaultRedisTransport implements RedisTransport {
   readonly capabilities: Capabilities
   readonly skipped: { keys: number; values: number } = { keys: 0, values: 0 }
   readonly #settings: RedisSettings
-  readonly #calls: Calls = new Calls()
+  // A call has many parts, which listen to it; Node warns at the eleventh.
+  readonly #calls: Calls = new Calls((signal) => setMaxListeners(0, signal))
   #working: Working | undefined
   #opening: Promise<void> | undefined
   #closing: Promise<void> | undefined

@@ -4,7 +4,7 @@ import { readClusterView } from './cluster-view.ts'
 import type { Ambient } from './connection.ts'
 import type { NodeSession } from './node-session.ts'
 import type { RedisSettings } from './options.ts'
-import { pause } from './pause.ts'
+import { pause } from '../../kit/pause.ts'
 import { SlotMap } from './slot-map.ts'
 
 /** Between looks at a cluster whose nodes do not agree yet. */

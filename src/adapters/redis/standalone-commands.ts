@@ -1,4 +1,4 @@
-import type { Cancellation } from './call.ts'
+import type { Cancellation } from '../../kit/call.ts'
 import { CommandConnection } from './command-connection.ts'
 import type { Commands, Primaries, WriteProgress } from './commands.ts'
 import type { Ambient, CommandLine, Reply } from './connection.ts'

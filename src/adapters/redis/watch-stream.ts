@@ -2,14 +2,14 @@ import type { Timer } from '../../api/clock.ts'
 import type { SyncError } from '../../api/errors.ts'
 import type { Batch, Io } from '../../api/transport.ts'
 import { backoffMs } from '../../kit/backoff.ts'
-import { onAbort } from './abortable.ts'
+import { onAbort } from '../../kit/abortable.ts'
 import { translate } from './errors.ts'
 import { clusterReader, readTogether } from './key-reader.ts'
 import type { HubMember, NotificationHub } from './notification-hub.ts'
 import type { RedisSettings } from './options.ts'
 import type { SlotMap } from './slot-map.ts'
 import { StreamReads } from './stream-reads.ts'
-import { Wakeup } from './wakeup.ts'
+import { Wakeup } from '../../kit/wakeup.ts'
 
 /** A consumer that takes nothing while more keys than this change gets a new list instead (W24). */
 const MAX_MARKED = 1_000_000

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../../api/clock.ts'
+import type { Clock, Timer } from '../api/clock.ts'
 import { abortable } from './abortable.ts'
 
 /** Resolves after the time; leaves no timer behind when the signal aborts. @throws the signal's reason */

@@ -1,5 +1,3 @@
-import { setMaxListeners } from 'node:events'
-
 /** What the parts of a call have to know of its early end. */
 export interface Cancellation {
   /** Made when it is asked for: most writes need none. */
@@ -13,12 +11,17 @@ export class Call implements Cancellation {
   #ended: { readonly reason: unknown } | undefined
   #controller: AbortController | undefined
   #onEnd: ((reason: unknown) => void) | undefined
+  readonly #onSignal: ((signal: AbortSignal) => void) | undefined
+
+  /** `onSignal` gets the signal when it is made. */
+  constructor(onSignal?: (signal: AbortSignal) => void) {
+    this.#onSignal = onSignal
+  }
 
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController()
-      // A call has many parts, which listen to it; Node warns at the eleventh.
-      setMaxListeners(0, this.#controller.signal)
+      this.#onSignal?.(this.#controller.signal)
       if (this.#ended !== undefined) this.#controller.abort(this.#ended.reason)
     }
     return this.#controller.signal
@@ -51,10 +54,16 @@ export class Call implements Cancellation {
  */
 export class Calls {
   readonly #followed = new WeakMap<AbortSignal, Followed>()
+  readonly #onSignal: ((signal: AbortSignal) => void) | undefined
+
+  /** `onSignal` gets every call's signal when it is made. */
+  constructor(onSignal?: (signal: AbortSignal) => void) {
+    this.#onSignal = onSignal
+  }
 
   /** A call that ends with the signal, until it is released. */
   begin(from: AbortSignal): Call {
-    const call = new Call()
+    const call = new Call(this.#onSignal)
     if (from.aborted) {
       call.abort(from.reason)
       return call

@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals'
-import { abortable, onAbort } from '../../../../src/adapters/redis/abortable.ts'
-import { Call, Calls } from '../../../../src/adapters/redis/call.ts'
-import { pause } from '../../../../src/adapters/redis/pause.ts'
-import { Wakeup } from '../../../../src/adapters/redis/wakeup.ts'
-import { FakeClock } from '../../../../src/testing/fake-clock.ts'
+import { abortable, onAbort } from '../../../src/kit/abortable.ts'
+import { Call, Calls } from '../../../src/kit/call.ts'
+import { pause } from '../../../src/kit/pause.ts'
+import { Wakeup } from '../../../src/kit/wakeup.ts'
+import { FakeClock } from '../../../src/testing/fake-clock.ts'
 
 function counted(signal: AbortSignal): { readonly listeners: number } {
   let listeners = 0

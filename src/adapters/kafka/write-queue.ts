@@ -1,0 +1,172 @@
+import type { Message } from 'kafkajs'
+import { TransportUnavailableError } from '../../api/errors.ts'
+import type { Clock } from '../../api/clock.ts'
+import type { Connected, Control } from './control.ts'
+import { hasMoved, isTooLarge, outcomeOf, tooLarge, translate } from './errors.ts'
+import { Lanes } from './lanes.ts'
+import type { LaneItem } from './lanes.ts'
+import type { KafkaSettings } from './options.ts'
+import { Placement } from './placement.ts'
+
+/** Together in one request, at most: more than one record must fit a topic with Kafka's default limit. */
+const BATCH_BYTES = 900_000
+const BATCH_RECORDS = 2_000
+/** What a record has beside key and value, roughly. */
+const RECORD_BYTES = 32
+/** While a partition has no leader yet: the broker's refusal proves that nothing was written. */
+const MOVED_TRIES = 4
+const MOVED_WAIT_MS = 100
+
+/** One record on its way. */
+export interface Write {
+  readonly key: Buffer
+  /** Null deletes. */
+  readonly value: Buffer | null
+  readonly headers?: Message['headers']
+  /** Set when the record was handed to a socket: from then on it may be written. */
+  sent: boolean
+  /** Set by who no longer waits: it is not sent any more. */
+  cancelled: boolean
+}
+
+/** Where a record was written. */
+export interface Written {
+  readonly partition: number
+  readonly offset: number
+}
+
+class Item implements LaneItem {
+  readonly write: Write
+  readonly bytes: number
+  readonly resolve: (written: Written) => void
+  readonly reject: (error: unknown) => void
+
+  constructor(write: Write, resolve: (written: Written) => void, reject: (error: unknown) => void) {
+    this.write = write
+    this.bytes = RECORD_BYTES + write.key.length + (write.value?.length ?? 0)
+    this.resolve = resolve
+    this.reject = reject
+  }
+
+  get cancelled(): boolean {
+    return this.write.cancelled
+  }
+}
+
+/**
+ * Writes records without repeating any: kafkajs' own retries are not used, and a producer's sequence numbers are not
+ * needed. One request carries records of one partition, so that each refusal tells what became of which record.
+ */
+export class WriteQueue {
+  readonly #settings: KafkaSettings
+  readonly #control: Control
+  readonly #clock: Clock
+  readonly #lanes: Lanes<Item>
+  readonly #placement: Placement
+  /** By partition: behind the last record that we wrote. */
+  readonly written: Map<number, number> = new Map()
+  /** `max.message.bytes`, where known. */
+  maxMessageBytes: number | undefined
+
+  constructor(settings: KafkaSettings, control: Control, clock: Clock) {
+    this.#settings = settings
+    this.#control = control
+    this.#clock = clock
+    this.#placement = new Placement(control)
+    this.#lanes = new Lanes({
+      batchBytes: BATCH_BYTES,
+      batchItems: BATCH_RECORDS,
+      lingerMs: 0,
+      clock,
+      send: (partition, items) => this.#send(partition, items),
+    })
+  }
+
+  /**
+   * Resolves when all replicas in sync have it.
+   * @throws TransportUnavailableError with `outcome`, PayloadTooLargeError, AccessDeniedError
+   */
+  write(write: Write): Promise<Written> {
+    return new Promise((resolve, reject) => {
+      const item = new Item(write, resolve, reject)
+      this.#placement.add(
+        ({ partitionOf }) => this.#lanes.push(partitionOf(write.key), item),
+        (error) => reject(translate(this.#settings.name, error)),
+      )
+    })
+  }
+
+  /** Readers of ours wait for it. */
+  noteWritten(partition: number, next: number): void {
+    if (next > (this.written.get(partition) ?? 0)) this.written.set(partition, next)
+  }
+
+  /** Settles every item; does not throw. */
+  async #send(partition: number, items: readonly Item[]): Promise<void> {
+    try {
+      const base = await this.#produce(partition, items)
+      this.noteWritten(partition, base + items.length)
+      for (const [i, item] of items.entries()) item.resolve({ partition, offset: base + i })
+    } catch (error) {
+      const [only] = items
+      if (isTooLarge(error) && only !== undefined) {
+        if (items.length === 1) only.reject(this.#tooLarge(only.write))
+        // Nothing of them was written: each for itself, so that only the large ones fail.
+        else for (const item of items) await this.#send(partition, [item])
+        return
+      }
+      for (const { write, reject } of items) {
+        reject(translate(this.#settings.name, error, write.sent ? outcomeOf(error) : 'not-applied'))
+      }
+    }
+  }
+
+  /** The first offset. @throws errors of kafkajs */
+  async #produce(partition: number, items: readonly Item[]): Promise<number> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#control.use((connected) => this.#request(connected, partition, items))
+      } catch (error) {
+        if (!hasMoved(error) || attempt === MOVED_TRIES) throw error
+        // The refusal proves it.
+        for (const { write } of items) write.sent = false
+        await this.#control.use(({ client }) => client.cluster.refreshMetadata())
+        await new Promise<void>((resolve) => {
+          this.#clock.after(MOVED_WAIT_MS * attempt, resolve, { keepAlive: true })
+        })
+      }
+    }
+  }
+
+  async #request(
+    { client }: Connected,
+    partition: number,
+    items: readonly Item[],
+  ): Promise<number> {
+    const { topic, commandTimeoutMs } = this.#settings
+    const [nodeId] = Object.keys(client.cluster.findLeaderForPartitions(topic, [partition]))
+    if (nodeId === undefined) {
+      throw new TransportUnavailableError(
+        this.#settings.name,
+        `partition ${partition} does not exist`,
+      )
+    }
+    const broker = await client.cluster.findBroker({ nodeId })
+    for (const { write } of items) write.sent = true
+    const answer = (await broker.produce({
+      acks: -1,
+      timeout: commandTimeoutMs,
+      topicData: [{ topic, partitions: [{ partition, messages: items.map(messageOf) }] }],
+    })) as { topics: readonly { partitions: readonly { baseOffset: string }[] }[] }
+    return Number(answer.topics[0]?.partitions[0]?.baseOffset)
+  }
+
+  #tooLarge({ key, value }: Write): unknown {
+    const size = value?.length ?? 0
+    return tooLarge(key.toString(), size, this.maxMessageBytes ?? size - 1)
+  }
+}
+
+function messageOf({ write: { key, value, headers } }: Item): Message {
+  return headers === undefined ? { key, value } : { key, value, headers }
+}
