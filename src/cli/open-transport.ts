@@ -166,8 +166,12 @@ function schemeOf(url: string): Scheme {
     name === undefined
       ? `${JSON.stringify(url)} is no URL: it has no scheme`
       : `the scheme ${JSON.stringify(`${name}:`)} is unknown`,
-    { hint: `known: ${known.join(', ')}; for example ${SCHEMES.at(-1)?.example ?? ''}` },
+    { hint: `known: ${known.join(', ')}; for example ${exampleOf('redis')}` },
   )
+}
+
+function exampleOf(name: string): string {
+  return SCHEMES.find(({ names }) => names.includes(name))?.example ?? ''
 }
 
 function named(name: string | undefined): { name?: string } {
