@@ -104,6 +104,20 @@ await describeWithKafka('Kafka faults', () => {
     expect(follower.violations).toEqual([])
   })
 
+  it('away for longer than half of delete.retention.ms: a new list, as deletes may be lost', async () => {
+    const topic = await createTopic(other, { config: { 'delete.retention.ms': '4000' } })
+    const pairs = await fill(other, topic, 10, 'old')
+    const follower = await follow({ url: url(topic) })
+    await link.cut()
+    const since = performance.now()
+    await send(topic, '/f/0', null)
+    await waitFor(() => performance.now() - since > 2_500)
+    await link.restore()
+    const { '/f/0': _gone, ...rest } = pairs
+    await follower.converges(rest)
+    expect(follower.resyncs).toEqual(['startup', 'compacted'])
+  })
+
   it('a slow link: the list takes long, nobody gives up', async () => {
     const topic = await createTopic(other)
     const pairs = await fill(other, topic, 2_000, 'a value that is not so short')
@@ -142,6 +156,33 @@ await describeWithKafka('Kafka faults', () => {
     await send(topic, '/f/0', 'after')
     await follower.converges({ '/f/0': 'after' })
     expect(follower.resyncs.length).toBe(2)
+  })
+
+  it('reads and writes go on in a topic that was made anew, without a stream', async () => {
+    const topic = await createTopic(other)
+    const { transport } = new Follower({ url: url(topic) })
+    await transport.open(realIo())
+    for (let i = 0; i < 10; i++) await commitTo(transport, put('/f/0', `${i}`))
+    await other.admin.deleteTopics({ topics: [topic] })
+    await createTopic(other, { topic })
+    await send(topic, '/f/1', 'anew')
+    const keys = async (): Promise<string[]> =>
+      (await transport.get(['/f/0', '/f/1'], realIo())).map(({ key }) => key)
+    await waitFor(async () => (await keys()).join() === '/f/1', { timeoutMs: 20_000 })
+    await commitTo(transport, put('/f/2', 'ours'))
+    expect((await transport.get(['/f/2'], realIo())).length).toBe(1)
+    await transport.close()
+  })
+
+  it('close ends a stream that is open, and every connection', async () => {
+    const topic = await createTopic(other)
+    const { transport } = new Follower({ url: url(topic) })
+    await transport.open(realIo())
+    const probe = probeStream(transport, [''])
+    await probe.untilListed()
+    await commitTo(transport, put('/f/0', 'x'))
+    await transport.close()
+    await waitFor(() => probe.ended && link.connections === 0)
   })
 
   it('the topic is made anew and filled past the old offset, while the link is cut', async () => {
@@ -202,7 +243,8 @@ await describeWithKafka('Kafka faults', () => {
     await batches.next()
     const pairs = await fill(other, topic, 3_000, 'x'.repeat(100))
     // Three times the time after which a silent broker is given up.
-    await new Promise((resolve) => setTimeout(resolve, 3 * LIVENESS_MS))
+    const since = performance.now()
+    await waitFor(() => performance.now() - since > 3 * LIVENESS_MS)
     const seen = new Map<string, string>()
     await waitFor(async () => {
       const { value } = await batches.next()

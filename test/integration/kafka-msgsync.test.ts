@@ -111,7 +111,7 @@ await describeWithKafka('msgsync', () => {
       publisher.publish(inputs()).subscribe({ next: () => done++, complete: resolve })
     })
     await waitFor(() => pulled >= 10)
-    await new Promise((resolve) => setTimeout(resolve, 50))
+    for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve))
     expect(pulled).toBeLessThanOrEqual(11)
     link.release()
     await finished

@@ -60,6 +60,7 @@ export class DefaultKafkaTransport implements KafkaTransport {
   readonly #settings: KafkaSettings
   readonly #calls: Calls = new Calls()
   readonly #views = new Set<LiveTable>()
+  readonly #streams = new Set<Call>()
   #parked: ParkedTable[] = []
   #partitions: number | undefined
   #topicSettings: TopicSettings | undefined
@@ -106,6 +107,7 @@ export class DefaultKafkaTransport implements KafkaTransport {
   ): AsyncIterable<Batch> {
     this.#work(io)
     const call = this.#calls.begin(io.signal)
+    this.#streams.add(call)
     const warned = { stranded: false }
     try {
       yield* new WatchStream({
@@ -127,6 +129,7 @@ export class DefaultKafkaTransport implements KafkaTransport {
         goesOff: (table) => this.#views.delete(table),
       }).run()
     } finally {
+      this.#streams.delete(call)
       this.#calls.release(call, io.signal)
     }
   }
@@ -199,6 +202,7 @@ export class DefaultKafkaTransport implements KafkaTransport {
 
   async #end(): Promise<void> {
     this.#parked = []
+    for (const stream of this.#streams) stream.abort(new ClosedError(this.name))
     const working = this.#working
     this.#working = undefined
     await Promise.all([working?.transactions.close(), working?.control.close()])

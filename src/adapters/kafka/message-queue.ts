@@ -56,22 +56,37 @@ export class MessageQueue {
    * PayloadTooLargeError, TransportUnavailableError or AccessDeniedError.
    */
   send(message: TopicMessage, settle: Settle): void {
-    let record: Message
     try {
-      record = recordOf(message)
+      const record = recordOf(message)
+      const bytes = RECORD_BYTES + sizeOf(record.key) + sizeOf(record.value)
+      const item = { record, bytes, cancelled: false, settle }
+      const { ready } = this.#placement
+      if (ready === undefined) this.#await(item)
+      else this.#place(item, ready)
     } catch (error) {
       settle(undefined, error)
-      return
     }
+  }
+
+  /** @throws InvalidOptionError */
+  #place(item: Item, connected: Connected): void {
+    const { record } = item
+    record.partition = this.#partitionOf(record, connected)
     this.#open++
-    const bytes = RECORD_BYTES + sizeOf(record.key) + sizeOf(record.value)
-    const item = { record, bytes, cancelled: false, settle }
+    this.#lanes.push(record.partition, item)
+  }
+
+  #await(item: Item): void {
+    this.#open++
     this.#placement.add(
       (connected) => {
-        record.partition = this.#partitionOf(record, connected)
-        this.#lanes.push(record.partition, item)
+        this.#place(item, connected)
+        this.#open--
       },
-      (error) => this.#settle(item, undefined, translate(this.#settings.kafka.name, error)),
+      (error) => {
+        const { name } = this.#settings.kafka
+        this.#settle(item, undefined, translate(name, error))
+      },
     )
   }
 

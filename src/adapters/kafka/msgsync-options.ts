@@ -21,9 +21,9 @@ export interface MsgsyncOptions extends KafkaConnectionOptions {
   readonly lingerMs?: number
   /** Bytes of messages in one request, at most; 900 000 (a topic's default limit is 1 MiB). */
   readonly batchBytes?: number
-  /** Messages in one request, at most; 5 000. */
+  /** Messages in one request, at most; 1 000: kafkajs takes the square of it in time. */
   readonly batchMessages?: number
-  /** Messages whose result is not out yet, at most; 10 000. An AsyncIterable is pulled no faster. */
+  /** Messages whose result is not out yet, at most; 2 500, more for many partitions. An AsyncIterable is pulled no faster. */
   readonly maxInFlight?: number
   /** Inputs of an Observable that may wait beside them; 10 000. More fail with `OverflowError`, as results. */
   readonly queueLimit?: number
@@ -79,8 +79,8 @@ export function readMsgsyncOptions(options: MsgsyncOptions): MsgsyncSettings {
     },
     lingerMs: options.lingerMs ?? 5,
     batchBytes: options.batchBytes ?? 900_000,
-    batchMessages: options.batchMessages ?? 5_000,
-    maxInFlight: options.maxInFlight ?? 10_000,
+    batchMessages: options.batchMessages ?? 1_000,
+    maxInFlight: options.maxInFlight ?? 2_500,
     queueLimit: options.queueLimit ?? 10_000,
     gzip: options.compression === 'gzip',
     logger: options.logger ?? silentLogger,

@@ -14,12 +14,17 @@ export class Placement {
     this.#control = control
   }
 
+  /** The topic, when it is known and nothing waits: then `add` may be spared. */
+  get ready(): Connected | undefined {
+    return this.#waiting.length === 0 ? this.#control.last : undefined
+  }
+
   /** Calls `place` at once when the topic is known, else once it is; `fail` when it cannot be known, or `place` throws. */
   add(place: Unplaced['place'], fail: Unplaced['fail']): void {
-    const { last } = this.#control
+    const { ready } = this
     const one = { place, fail }
-    if (last !== undefined && this.#waiting.length === 0) {
-      put(one, last)
+    if (ready !== undefined) {
+      put(one, ready)
       return
     }
     this.#waiting.push(one)

@@ -1,3 +1,4 @@
+import type { Cluster } from 'kafkajs'
 import { hasPrefix } from '../../api/key.ts'
 import type { Connected } from './control.ts'
 import type { KafkaRecord } from './kafka-record.ts'
@@ -6,7 +7,7 @@ import { newTable } from './table.ts'
 import type { Table } from './table.ts'
 import { readOffsets } from './topic-offsets.ts'
 import type { Offsets } from './topic-offsets.ts'
-import { TopicReader } from './topic-reader.ts'
+import { fetchPartitions, TopicReader } from './topic-reader.ts'
 
 /** How long a broker waits for records that must still become readable (an open transaction). */
 const WAIT_MS = 100
@@ -17,13 +18,30 @@ export async function targetsOf(
   topic: string,
   written: Offsets,
 ): Promise<Map<number, number>> {
-  const targets = new Map(await readOffsets(client.cluster, topic, 'end'))
+  const { cluster } = client
+  const targets = new Map(await readOffsets(cluster, topic, 'end'))
   for (const [partition, next] of written) {
-    // A topic made anew has none of our writes; its end is enough.
     const end = targets.get(partition)
-    if (end !== undefined && end < next) targets.set(partition, next)
+    if (end === undefined || end >= next) continue
+    // Behind an open transaction, or in a topic that was made anew and has none of our writes.
+    if ((await readHighWatermark(cluster, topic, partition, end)) >= next) {
+      targets.set(partition, next)
+    }
   }
   return targets
+}
+
+async function readHighWatermark(
+  cluster: Cluster,
+  topic: string,
+  partition: number,
+  offset: number,
+): Promise<number> {
+  const [nodeId = ''] = Object.keys(cluster.findLeaderForPartitions(topic, [partition]))
+  const broker = await cluster.findBroker({ nodeId })
+  const offsets = new Map([[partition, offset]])
+  const [part] = await fetchPartitions(broker, topic, { offsets, maxBytes: 1, maxWaitMs: 1 })
+  return Number(part?.highWatermark ?? 0)
 }
 
 /**

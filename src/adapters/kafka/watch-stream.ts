@@ -310,9 +310,13 @@ export class WatchStream {
   #lookOut(client: Client): { reader: TopicReader | undefined; stop(): void } {
     const { io, settings } = this.#options
     let timer: Timer | undefined
+    let stopped = false
     const looking = {
       reader: undefined as TopicReader | undefined,
-      stop: (): void => timer?.stop(),
+      stop: (): void => {
+        stopped = true
+        timer?.stop()
+      },
     }
     const look = async (): Promise<void> => {
       const { cluster } = client
@@ -327,7 +331,7 @@ export class WatchStream {
         // What hinders it hinders the fetches, too, which end the stream.
         const busy = looking.reader === undefined ? Promise.resolve() : look().catch(() => {})
         void busy.then(() => {
-          if (!io.signal.aborted) arm()
+          if (!stopped) arm()
         })
       })
     }
