@@ -49,6 +49,9 @@ export function boundedCases(add: AddCase): void {
         most = Math.max(most, seen.registration.status.pending)
       }
       await fence.until(c.key(`k${9_999 % 700}`), '9999')
+      // Writes that were under way together were stored in any order.
+      await agent.put(c.key('last'), text('1'))
+      await fence.until(c.key('last'), '1')
       assert.ok(most <= 100, `${most} changes were pending`)
       const before = seen.events.length
       release()
