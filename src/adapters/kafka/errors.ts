@@ -35,6 +35,13 @@ const MOVED: ReadonlySet<string> = new Set([
   'FENCED_LEADER_EPOCH',
   'KAFKA_STORAGE_ERROR',
 ])
+/** A transaction has nobody to look after it: the coordinator is being made or moved, or ends the one before. */
+const NO_COORDINATOR: ReadonlySet<string> = new Set([
+  'GROUP_COORDINATOR_NOT_AVAILABLE',
+  'NOT_COORDINATOR_FOR_GROUP',
+  'GROUP_LOAD_IN_PROGRESS',
+  'CONCURRENT_TRANSACTIONS',
+])
 const TOO_LARGE: ReadonlySet<string> = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE'])
 
 /** What Node calls a certificate that does not hold; all of OpenSSL's X509_V_ERR codes are of these kinds. */
@@ -64,6 +71,12 @@ export function isTooLarge(error: unknown): boolean {
 /** The broker refused a write because another one leads the partition: nothing was written, metadata is stale. */
 export function hasMoved(error: unknown): boolean {
   return MOVED.has(answerOf(error) ?? '')
+}
+
+/** No transaction was begun, as nobody could look after it yet. */
+export function hasNoCoordinator(error: unknown): boolean {
+  const isUnknown = field(rootOf(error), 'name') === 'KafkaJSGroupCoordinatorNotFound'
+  return isUnknown || NO_COORDINATOR.has(answerOf(error) ?? '')
 }
 
 /** What became of a write that was handed to the socket. */
@@ -116,6 +129,7 @@ export function assertValueSize(key: string, value: Uint8Array, limit: number): 
 function problemOf(name: string, answer: string | undefined, code: string): string {
   if (answer !== undefined) return `the broker answers ${answer}`
   if (code !== '') return `no connection (${code})`
+  if (name === 'KafkaJSGroupCoordinatorNotFound') return 'there is no coordinator'
   if (name === 'KafkaJSRequestTimeoutError') return 'a broker did not answer in time'
   return 'the connection is lost'
 }

@@ -3,12 +3,17 @@ import { Partitioners } from 'kafkajs'
 import type { Message, Producer, RecordMetadata, Transaction } from 'kafkajs'
 import { newClient } from './client.ts'
 import type { Ambient, Client } from './client.ts'
-import { answerOf, translate } from './errors.ts'
+import { backoffMs } from '../../kit/backoff.ts'
+import { pause } from '../../kit/pause.ts'
+import { answerOf, hasNoCoordinator, translate } from './errors.ts'
 import type { KafkaSettings } from './options.ts'
 import type { Write } from './write-queue.ts'
 
 /** Repetitions inside a transaction are told by the broker by their sequence numbers. */
 const RETRY = { retries: 6, initialRetryTime: 20, multiplier: 2, maxRetryTime: 500 } as const
+/** Between tries to begin, until this share of `commandTimeoutMs` is over: then the reason is told, not the time. */
+const BEGIN_BACKOFF = { baseMs: 50, capMs: 1_000 } as const
+const BEGIN_SHARE = 0.8
 /** The coordinator's refusals of the end of a transaction: it has not ended. */
 const NOT_ENDED: ReadonlySet<string> = new Set([
   'GROUP_COORDINATOR_NOT_AVAILABLE',
@@ -35,7 +40,7 @@ export class Transactions {
   readonly #id: string
   #open: Promise<Open> | undefined
   #line: Promise<unknown> = Promise.resolve()
-  #closed = false
+  readonly #closing = new AbortController()
 
   constructor(settings: KafkaSettings, io: Ambient) {
     this.#settings = settings
@@ -55,22 +60,12 @@ export class Transactions {
   }
 
   async close(): Promise<void> {
-    this.#closed = true
+    this.#closing.abort(new Error('the transport is closed'))
     await this.#discard(new Error('the transport is closed'))
   }
 
   async #run(writes: readonly TransactionWrite[]): Promise<readonly number[]> {
-    const { name } = this.#settings
-    // Who no longer waits gets nothing written.
-    if (writes.some(({ cancelled }) => cancelled)) throw new Error('cancelled')
-    let transaction: Transaction
-    try {
-      const { producer } = await (this.#open ??= this.#connect())
-      transaction = await producer.transaction()
-    } catch (error) {
-      await this.#discard(error)
-      throw translate(name, error)
-    }
+    const transaction = await this.#begin(writes)
     const answers = await this.#fill(transaction, writes)
     for (const write of writes) write.sent = true
     try {
@@ -78,11 +73,32 @@ export class Transactions {
     } catch (error) {
       await this.#discard(error)
       // An open transaction would keep readers waiting: the next producer of the same name ends it.
-      if (!this.#closed) this.#fence()
+      if (!this.#closing.signal.aborted) this.#fence()
       const outcome = NOT_ENDED.has(answerOf(error) ?? '') ? 'not-applied' : 'unknown'
-      throw translate(name, error, outcome)
+      throw translate(this.#settings.name, error, outcome)
     }
     return offsetsOf(writes, answers)
+  }
+
+  /** A cluster's first transaction waits for its coordinator to be made, others for one that moves. */
+  async #begin(writes: readonly TransactionWrite[]): Promise<Transaction> {
+    const { name, commandTimeoutMs } = this.#settings
+    const { clock, random } = this.#io
+    const { signal } = this.#closing
+    const over = clock.now() + commandTimeoutMs * BEGIN_SHARE
+    for (let attempt = 0; ; attempt++) {
+      // Who no longer waits gets nothing written.
+      if (writes.some(({ cancelled }) => cancelled)) throw new Error('cancelled')
+      try {
+        const { producer } = await (this.#open ??= this.#connect())
+        return await producer.transaction()
+      } catch (error) {
+        await this.#discard(error)
+        const waits = hasNoCoordinator(error) && clock.now() < over && !signal.aborted
+        if (!waits) throw translate(name, error)
+      }
+      await pause(backoffMs(attempt, random, BEGIN_BACKOFF), clock, signal)
+    }
   }
 
   /** @throws after the transaction is aborted, here or, without a link, by the broker */
@@ -104,7 +120,7 @@ export class Transactions {
         await transaction.abort()
       } catch {
         await this.#discard(error)
-        if (!this.#closed) this.#fence()
+        if (!this.#closing.signal.aborted) this.#fence()
       }
       throw error
     }
