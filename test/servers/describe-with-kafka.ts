@@ -1,44 +1,30 @@
-import { beforeAll } from '@jest/globals'
-import { describeServer } from '../support/server-suite.ts'
-import { composeUp, whyNoCompose } from './compose.ts'
+import { composeUp } from './compose.ts'
 import { startKafka } from './kafka-server.ts'
 import { NEWEST_KAFKA, whyNoKafka } from './provision-kafka.ts'
 import type { KafkaVersion } from './provision-kafka.ts'
+import { describeWithAny, describeWithOwn, whyNoComposeFor } from './server-describe.ts'
+import type { ServerSource } from './server-describe.ts'
 
-const givenUrl = process.env['KAFKA_URL'] || undefined
+const variable = 'KAFKA_URL'
 
-/**
- * A describe for tests that start, stop and set up servers of their own (`startKafka`, `startKafkaCluster`). Without
- * Kafka's jars the suite is skipped with the reason, and fails with `CI=true`.
- */
+/** For tests that start, stop and set up servers of their own (`startKafka`, `startKafkaCluster`). */
 export async function describeWithKafka(title: string, body: () => void): Promise<void> {
-  const missing = await whyNoKafka(NEWEST_KAFKA)
-  const hint = givenUrl === undefined ? '' : '; KAFKA_URL is not enough, servers are killed here'
-  describeServer(title, missing === undefined ? undefined : missing + hint, body)
+  describeWithOwn({ variable, missing: await whyNoKafka(NEWEST_KAFKA) }, title, body)
 }
 
-/**
- * A describe for tests that any Kafka will do for, shared with others: the one of KAFKA_URL (`kafka://host:port`), else
- * one of our own, else one of docker compose. `server` gives `host:port`, in hooks and tests.
- */
+/** For tests that any Kafka will do for, shared with others; its `host:port`. */
 export async function describeWithKafkaServer(
   title: string,
   version: KafkaVersion,
   body: (server: () => string) => void,
 ): Promise<void> {
-  const noJars = givenUrl === undefined ? await whyNoKafka(version) : undefined
-  const noCompose = noJars === undefined ? undefined : await whyNoCompose()
-  const missing = noCompose === undefined ? undefined : `${noJars}; ${noCompose}`
-  describeServer(title, missing, () => {
-    let address: string | undefined
-    beforeAll(async () => {
-      if (givenUrl !== undefined) address = new URL(givenUrl).host
-      else if (noJars === undefined) address = (await startKafka({ version })).address
-      else address = await composeUp('kafka', 9092)
-    }, 180_000)
-    body(() => {
-      if (address === undefined) throw new Error('server() was called before the hooks have run')
-      return address
-    })
-  })
+  const source: ServerSource = {
+    variable,
+    missing: process.env[variable] ? undefined : await whyNoKafka(version),
+    start: async () => (await startKafka({ version })).address,
+    compose: () => composeUp('kafka', 9092),
+    given: (url) => new URL(url).host,
+    timeoutMs: 180_000,
+  }
+  describeWithAny(source, await whyNoComposeFor(source), title, body)
 }

@@ -2,7 +2,7 @@ import { isSyncError, TransportUnavailableError } from '../../api/errors.ts'
 import { Connection } from './connection.ts'
 import type { Ambient } from './connection.ts'
 import { translate } from './errors.ts'
-import { endpointName } from './etcd-url.ts'
+import { endpointName } from '../../kit/server-url.ts'
 import type { EtcdSettings } from './options.ts'
 
 /** Connects to the members in turn. */

@@ -11,7 +11,7 @@ import {
 } from '../../api/options.ts'
 import type { OptionCheck } from '../../api/options.ts'
 import { parseEtcdUrl } from './etcd-url.ts'
-import type { Endpoint } from './etcd-url.ts'
+import type { Endpoint } from '../../kit/server-url.ts'
 
 /** Options of {@link etcd}. Every field is optional. */
 export interface EtcdOptions {

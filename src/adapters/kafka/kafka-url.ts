@@ -1,4 +1,5 @@
-import { InvalidOptionError, maskUrl } from '../../api/errors.ts'
+import { endpointName, invalidUrl, parseEndpoint, readServerUrl } from '../../kit/server-url.ts'
+import type { Endpoint, UrlForm } from '../../kit/server-url.ts'
 
 /** What an URL says; what it does not say is undefined. */
 export interface KafkaUrl {
@@ -10,10 +11,13 @@ export interface KafkaUrl {
   readonly password: string | undefined
 }
 
-const DEFAULT_PORT = 9092
-const SHAPE =
-  /^(?<scheme>kafkas?):\/\/(?:(?<login>[^/?#]*)@)?(?<hosts>[^/?#@]+)(?:\/(?<topic>[^/?#]*))?$/u
-const HOST = /^(?<host>[^\s:[\]]+)(?::(?<port>\d{1,5}))?$/u
+const FORM: UrlForm = {
+  shape:
+    /^(?<scheme>kafkas?):\/\/(?:(?<login>[^/?#]*)@)?(?<hosts>[^/?#@]+)(?:\/(?<topic>[^/?#]*))?$/u,
+  defaultPort: 9092,
+  of: 'Kafka brokers',
+  expected: 'kafka://[user:password@]host[:port],…/topic',
+}
 /** Kafka's own rule. */
 const TOPIC = /^(?!\.{1,2}$)[\w.-]{1,249}$/u
 
@@ -23,63 +27,33 @@ const TOPIC = /^(?!\.{1,2}$)[\w.-]{1,249}$/u
  * @throws InvalidOptionError (`SYNC_INVALID_OPTION`); the URL in it is masked
  */
 export function parseKafkaUrl(url: string, option = 'url'): KafkaUrl {
-  const parts = SHAPE.exec(url)?.groups
-  if (parts === undefined) throw invalid(url, option, 'is no URL of Kafka brokers')
-  const { scheme, login, hosts = '', topic } = parts
-  const brokers = hosts.split(',').map((host) => {
-    const broker = parseBroker(host)
-    if (broker === undefined) throw invalid(url, option, 'names an invalid host or port')
-    return broker
-  })
-  if (topic !== undefined && topic !== '' && !isTopicName(topic)) {
-    throw invalid(url, option, 'names an invalid topic')
+  const { parts, endpoints, login } = readServerUrl(url, option, FORM)
+  const { scheme, topic = '' } = parts
+  if (!endpoints.every(isReachable)) {
+    throw invalidUrl(url, option, 'names an invalid host or port', FORM)
+  }
+  if (topic !== '' && !isTopicName(topic)) {
+    throw invalidUrl(url, option, 'names an invalid topic', FORM)
   }
   return {
-    brokers,
+    brokers: endpoints.map(endpointName),
     topic: topic === '' ? undefined : topic,
     tls: scheme === 'kafkas',
-    ...parseLogin(login, url, option),
+    ...login,
   }
 }
 
-/** `host:port` of `host[:port]`; undefined when it is none. The driver knows no IPv6 addresses, only names of them. */
+/** `host:port` of `host[:port]`; undefined when it is none. */
 export function parseBroker(text: string): string | undefined {
-  const parts = HOST.exec(text)?.groups
-  const port = parts?.['port'] === undefined ? DEFAULT_PORT : Number(parts['port'])
-  const host = parts?.['host']
-  return host === undefined || port < 1 || port > 65_535 ? undefined : `${host}:${port}`
+  const endpoint = parseEndpoint(text, FORM.defaultPort)
+  return endpoint !== undefined && isReachable(endpoint) ? endpointName(endpoint) : undefined
 }
 
 export function isTopicName(topic: string): boolean {
   return TOPIC.test(topic)
 }
 
-function parseLogin(
-  login: string | undefined,
-  url: string,
-  option: string,
-): Pick<KafkaUrl, 'username' | 'password'> {
-  if (login === undefined) return { username: undefined, password: undefined }
-  const colon = login.indexOf(':')
-  const decode = (text: string): string | undefined => {
-    try {
-      return text === '' ? undefined : decodeURIComponent(text)
-    } catch {
-      // The cause would name the text, which is a secret.
-      throw invalid(url, option, 'has a broken percent code in its user or password')
-    }
-  }
-  return {
-    username: decode(colon === -1 ? login : login.slice(0, colon)),
-    password: colon === -1 ? undefined : decode(login.slice(colon + 1)),
-  }
-}
-
-function invalid(url: string, option: string, problem: string): InvalidOptionError {
-  // All before the last `@`, also when a password holds a `/` or an `@` that should have been escaped.
-  const shown = maskUrl(url.replace(/\/\/.*@/su, '//***@'))
-  return new InvalidOptionError(
-    option,
-    `${JSON.stringify(shown)} ${problem}; expected kafka://[user:password@]host[:port],…/topic`,
-  )
+/** The driver knows no IPv6 addresses, only names of them. */
+function isReachable({ host }: Endpoint): boolean {
+  return !host.includes(':')
 }

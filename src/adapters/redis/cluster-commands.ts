@@ -13,8 +13,8 @@ import { clusterReader } from './key-reader.ts'
 import type { FindNode } from './key-reader.ts'
 import type { RedisSettings } from './options.ts'
 import { pause } from '../../kit/pause.ts'
-import { endpointName } from './redis-url.ts'
-import type { Endpoint } from './redis-url.ts'
+import { endpointName } from '../../kit/server-url.ts'
+import type { Endpoint } from '../../kit/server-url.ts'
 import { SlotMap } from './slot-map.ts'
 
 /** How often one command is sent on, or again: each answer so far said that it was not applied. */

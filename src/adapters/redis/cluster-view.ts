@@ -2,8 +2,8 @@ import { InvalidOptionError } from '../../api/errors.ts'
 import type { Connection, Reply } from './connection.ts'
 import { replyCode } from './errors.ts'
 import type { RedisSettings } from './options.ts'
-import { endpointName } from './redis-url.ts'
-import type { Endpoint } from './redis-url.ts'
+import { endpointName } from '../../kit/server-url.ts'
+import type { Endpoint } from '../../kit/server-url.ts'
 import { text } from './server-identity.ts'
 
 /** The first and last of neighbouring slots. */

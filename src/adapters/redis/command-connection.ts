@@ -7,8 +7,8 @@ import type { Ambient, Connection } from './connection.ts'
 import type { Dial } from './dial.ts'
 import { translate } from './errors.ts'
 import type { RedisSettings } from './options.ts'
-import { endpointName } from './redis-url.ts'
-import type { Endpoint } from './redis-url.ts'
+import { endpointName } from '../../kit/server-url.ts'
+import type { Endpoint } from '../../kit/server-url.ts'
 
 /** As the core's own reconnects (datasync.md §4). */
 const BACKOFF = { baseMs: 100, capMs: 30_000 } as const

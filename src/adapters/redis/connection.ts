@@ -6,8 +6,8 @@ import type { Io } from '../../api/transport.ts'
 import { nextTask } from '../../kit/next-task.ts'
 import { replyCode, translate } from './errors.ts'
 import type { RedisSettings } from './options.ts'
-import { endpointName } from './redis-url.ts'
-import type { Endpoint } from './redis-url.ts'
+import { endpointName } from '../../kit/server-url.ts'
+import type { Endpoint } from '../../kit/server-url.ts'
 
 /** What RESP2 answers; texts are bytes. */
 export type Reply = Buffer | number | null | readonly Reply[]

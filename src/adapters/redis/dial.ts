@@ -6,8 +6,8 @@ import { Connection } from './connection.ts'
 import type { Ambient } from './connection.ts'
 import { replyCode, translate } from './errors.ts'
 import type { RedisSettings } from './options.ts'
-import { endpointName } from './redis-url.ts'
-import type { Endpoint } from './redis-url.ts'
+import { endpointName } from '../../kit/server-url.ts'
+import type { Endpoint } from '../../kit/server-url.ts'
 
 /** Opens a connection that keeps silent for at most `silenceMs` while it owes an answer. */
 export type Dial = (

@@ -10,8 +10,8 @@ import { diagnoseSettings } from './doctor-settings.ts'
 import { translate } from './errors.ts'
 import { readOptions } from './options.ts'
 import type { RedisOptions, RedisSettings } from './options.ts'
-import { endpointName } from './redis-url.ts'
-import type { Endpoint } from './redis-url.ts'
+import { endpointName } from '../../kit/server-url.ts'
+import type { Endpoint } from '../../kit/server-url.ts'
 import { parseInfo, text } from './server-identity.ts'
 
 const FAREWELL_MS = 1_000

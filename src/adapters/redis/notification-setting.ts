@@ -2,7 +2,7 @@ import { NotificationsDisabledError } from '../../api/errors.ts'
 import type { Ambient, Connection } from './connection.ts'
 import { isCommandRefused, translate, withoutArguments } from './errors.ts'
 import type { RedisSettings } from './options.ts'
-import { endpointName } from './redis-url.ts'
+import { endpointName } from '../../kit/server-url.ts'
 import { text } from './server-identity.ts'
 
 const SETTING = 'notify-keyspace-events'

@@ -11,8 +11,9 @@ import {
   oneOf,
 } from '../../api/options.ts'
 import type { OptionCheck } from '../../api/options.ts'
-import { endpointName, parseEndpoint, parseRedisUrl } from './redis-url.ts'
-import type { Endpoint } from './redis-url.ts'
+import { endpointName } from '../../kit/server-url.ts'
+import { parseNode, parseRedisUrl } from './redis-url.ts'
+import type { Endpoint } from '../../kit/server-url.ts'
 
 /** What is the same for every connection. Every field is optional; what an URL says too is overridden here. */
 export interface RedisConnectionOptions {
@@ -199,8 +200,8 @@ function readConnectionName(name: string): string {
 function readNatMap(map: Readonly<Record<string, string>>): ReadonlyMap<string, Endpoint> {
   return new Map(
     Object.entries(map).map(([from, to]) => {
-      const inner = parseEndpoint(from)
-      const outer = typeof to === 'string' ? parseEndpoint(to) : undefined
+      const inner = parseNode(from)
+      const outer = typeof to === 'string' ? parseNode(to) : undefined
       if (inner === undefined || outer === undefined) {
         throw new InvalidOptionError('options.natMap', `${from} must map one host:port to another`)
       }

@@ -1,10 +1,5 @@
-import { InvalidOptionError, maskUrl } from '../../api/errors.ts'
-
-/** Where a server listens. */
-export interface Endpoint {
-  readonly host: string
-  readonly port: number
-}
+import { invalidUrl, parseEndpoint, readServerUrl } from '../../kit/server-url.ts'
+import type { Endpoint, UrlForm } from '../../kit/server-url.ts'
 
 /** What an URL says; what it does not say is undefined. */
 export interface RedisUrl {
@@ -16,10 +11,13 @@ export interface RedisUrl {
   readonly db: number | undefined
 }
 
-const DEFAULT_PORT = 6379
-const SHAPE =
-  /^(?<scheme>rediss?(?:\+cluster)?):\/\/(?:(?<login>[^/?#]*)@)?(?<hosts>[^/?#@]+)(?:\/(?<db>\d*))?$/u
-const HOST = /^(?<host>\[[\da-fA-F:.]+\]|[^\s:[\]]+)(?::(?<port>\d{1,5}))?$/u
+const FORM: UrlForm = {
+  shape:
+    /^(?<scheme>rediss?(?:\+cluster)?):\/\/(?:(?<login>[^/?#]*)@)?(?<hosts>[^/?#@]+)(?:\/(?<db>\d*))?$/u,
+  defaultPort: 6379,
+  of: 'a Redis server',
+  expected: 'redis://[user:password@]host[:port][/db]',
+}
 
 /**
  * Reads `redis://[user:password@]host[:port][/db]`, `rediss://` (TLS), and `redis+cluster://` and `rediss+cluster://`
@@ -27,66 +25,23 @@ const HOST = /^(?<host>\[[\da-fA-F:.]+\]|[^\s:[\]]+)(?::(?<port>\d{1,5}))?$/u
  * @throws InvalidOptionError (`SYNC_INVALID_OPTION`); the URL in it is masked
  */
 export function parseRedisUrl(url: string, option: string): RedisUrl {
-  const parts = SHAPE.exec(url)?.groups
-  if (parts === undefined) throw invalid(url, option, 'is no URL of a Redis server')
-  const { scheme = '', login, hosts = '', db = '' } = parts
+  const { parts, endpoints, login } = readServerUrl(url, option, FORM)
+  const { scheme = '', db = '' } = parts
   const cluster = scheme.endsWith('+cluster')
-  const endpoints = hosts.split(',').map((host) => {
-    const endpoint = parseEndpoint(host)
-    if (endpoint === undefined) throw invalid(url, option, 'names an invalid host or port')
-    return endpoint
-  })
   if (endpoints.length > 1 && !cluster) {
-    throw invalid(url, option, 'names several hosts, which only a redis+cluster:// URL can')
+    const problem = 'names several hosts, which only a redis+cluster:// URL can'
+    throw invalidUrl(url, option, problem, FORM)
   }
   return {
     endpoints,
     cluster,
     tls: scheme.startsWith('rediss'),
-    ...parseLogin(login, url, option),
+    ...login,
     db: db === '' ? undefined : Number(db),
   }
 }
 
-/** Reads `host:port`, as servers write it too; undefined when it is none. */
-export function parseEndpoint(text: string): Endpoint | undefined {
-  const parts = HOST.exec(text)?.groups
-  const port = parts?.['port'] === undefined ? DEFAULT_PORT : Number(parts['port'])
-  const host = parts?.['host']?.replace(/^\[|\]$/gu, '')
-  return host === undefined || port < 1 || port > 65_535 ? undefined : { host, port }
-}
-
-/** As it appears in messages and as a map's key. */
-export function endpointName({ host, port }: Endpoint): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
-}
-
-function parseLogin(
-  login: string | undefined,
-  url: string,
-  option: string,
-): Pick<RedisUrl, 'username' | 'password'> {
-  if (login === undefined) return { username: undefined, password: undefined }
-  const colon = login.indexOf(':')
-  const decode = (text: string): string | undefined => {
-    try {
-      return text === '' ? undefined : decodeURIComponent(text)
-    } catch {
-      // The cause would name the text, which is a secret.
-      throw invalid(url, option, 'has a broken percent code in its user or password')
-    }
-  }
-  return {
-    username: decode(colon === -1 ? login : login.slice(0, colon)),
-    password: colon === -1 ? undefined : decode(login.slice(colon + 1)),
-  }
-}
-
-function invalid(url: string, option: string, problem: string): InvalidOptionError {
-  // All before the last `@`, also when a password holds a `/` or an `@` that should have been escaped.
-  const shown = maskUrl(url.replace(/\/\/.*@/su, '//***@'))
-  return new InvalidOptionError(
-    option,
-    `${JSON.stringify(shown)} ${problem}; expected redis://[user:password@]host[:port][/db]`,
-  )
+/** Reads `host[:port]`; undefined when it is none. */
+export function parseNode(text: string): Endpoint | undefined {
+  return parseEndpoint(text, FORM.defaultPort)
 }

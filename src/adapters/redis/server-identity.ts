@@ -2,7 +2,7 @@ import { InvalidOptionError, TransportUnavailableError } from '../../api/errors.
 import type { Connection, Reply } from './connection.ts'
 import { translate } from './errors.ts'
 import type { RedisSettings } from './options.ts'
-import { endpointName } from './redis-url.ts'
+import { endpointName } from '../../kit/server-url.ts'
 
 /** Who answers at a connection. */
 export interface ServerIdentity {

@@ -5,7 +5,7 @@ import type { Ambient, CommandLine, Reply } from './connection.ts'
 import type { Dial } from './dial.ts'
 import { readTogether } from './key-reader.ts'
 import type { RedisSettings } from './options.ts'
-import type { Endpoint } from './redis-url.ts'
+import type { Endpoint } from '../../kit/server-url.ts'
 
 /** One server. */
 export class StandaloneCommands implements Commands {

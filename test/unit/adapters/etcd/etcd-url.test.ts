@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { endpointName, parseEtcdUrl } from '../../../../src/adapters/etcd/etcd-url.ts'
+import { parseEtcdUrl } from '../../../../src/adapters/etcd/etcd-url.ts'
 import { readOptions } from '../../../../src/adapters/etcd/options.ts'
 import { etcd } from '../../../../src/adapters/etcd/index.ts'
 
@@ -15,7 +15,6 @@ describe('URLs of etcd', () => {
       username: undefined,
       password: undefined,
     })
-    expect(endpointName({ host: '::1', port: 2 })).toBe('[::1]:2')
   })
 
   it('etcds is TLS; user and password are percent-decoded', () => {

@@ -1,9 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import {
-  endpointName,
-  parseEndpoint,
-  parseRedisUrl,
-} from '../../../../src/adapters/redis/redis-url.ts'
+import { parseRedisUrl } from '../../../../src/adapters/redis/redis-url.ts'
 
 describe('parseRedisUrl', () => {
   it('reads what it says', () => {
@@ -82,16 +78,5 @@ describe('parseRedisUrl', () => {
     }
     expect(thrown()).toContain('***@')
     expect(thrown()).not.toContain('sec')
-  })
-})
-
-describe('endpoints', () => {
-  it('are written and read', () => {
-    for (const text of ['10.0.0.1:6379', '[::1]:7000', 'db.example:1']) {
-      const endpoint = parseEndpoint(text)
-      expect(endpoint && endpointName(endpoint)).toBe(text)
-    }
-    expect(parseEndpoint('a b')).toBeUndefined()
-    expect(parseEndpoint(':1')).toBeUndefined()
   })
 })
