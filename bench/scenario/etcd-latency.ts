@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { Client, credentials, Metadata } from '@grpc/grpc-js'
@@ -6,8 +5,8 @@ import { etcd } from '../../src/adapters/etcd/index.ts'
 import { WATCH_PATH, watchRequest, watchResponse } from '../../src/adapters/etcd/schema.ts'
 import { Agent } from '../../src/index.ts'
 import { etcdClient, etcdServer } from '../etcd-server.ts'
-import type { Measurement, Row, Scenario, Side } from '../scenario.ts'
-import { quantile } from '../statistics.ts'
+import { Delays } from '../delays.ts'
+import type { Row, Scenario, Side } from '../scenario.ts'
 
 type Settings = Readonly<Record<string, string>>
 
@@ -43,7 +42,7 @@ function row(id: string, metric: string, beside: string, goal?: { atMost: number
 }
 
 async function ours({ url }: Settings): Promise<Side> {
-  const delays = new Delays()
+  const delays = new Delays(PACER, ETCD_RATE * ETCD_SECONDS)
   const agent = new Agent({ transport: etcd({ url: url as string }) })
   agent.watch('latency', LATENCY_PREFIX).handle({
     change: (event) => {
@@ -55,7 +54,7 @@ async function ours({ url }: Settings): Promise<Side> {
 }
 
 async function watcher({ url }: Settings): Promise<Side> {
-  const delays = new Delays()
+  const delays = new Delays(PACER, ETCD_RATE * ETCD_SECONDS)
   const client = etcdClient(url as string)
   const watching = await client.watch().prefix(LATENCY_PREFIX).create()
   watching.on('put', (kv) => delays.arrived(kv.value))
@@ -69,7 +68,7 @@ async function watcher({ url }: Settings): Promise<Side> {
 }
 
 async function stream({ url }: Settings): Promise<Side> {
-  const delays = new Delays()
+  const delays = new Delays(PACER, ETCD_RATE * ETCD_SECONDS)
   const client = new Client((url as string).replace('etcd://', ''), credentials.createInsecure())
   const call = client.makeBidiStreamRequest(
     WATCH_PATH,
@@ -96,27 +95,5 @@ async function stream({ url }: Settings): Promise<Side> {
       call.cancel()
       client.close()
     },
-  }
-}
-
-class Delays {
-  readonly #delays = new Float64Array(ETCD_RATE * ETCD_SECONDS)
-  #count = 0
-  #all: (() => void) | undefined
-
-  arrived(value: Uint8Array): void {
-    const sentAt = Number(new TextDecoder().decode(value))
-    this.#delays[this.#count++] = performance.timeOrigin + performance.now() - sentAt
-    if (this.#count === this.#delays.length) this.#all?.()
-  }
-
-  async whilePaced(url: string): Promise<Measurement> {
-    this.#count = 0
-    const all = new Promise<void>((resolve) => {
-      this.#all = resolve
-    })
-    const pacer = spawn(process.execPath, [PACER, url], { stdio: ['ignore', 'inherit', 'inherit'] })
-    await Promise.all([all, once(pacer, 'exit')])
-    return { p50Ms: quantile(this.#delays, 0.5), p99Ms: quantile(this.#delays, 0.99) }
   }
 }

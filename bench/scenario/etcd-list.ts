@@ -1,8 +1,8 @@
 import { etcd } from '../../src/adapters/etcd/index.ts'
-import { Agent } from '../../src/index.ts'
 import { etcdClient, etcdServer, putAll } from '../etcd-server.ts'
-import type { Measurement, Scenario, Side } from '../scenario.ts'
-import { makeValues, perSecond } from '../workload.ts'
+import { listToResync, Look } from '../list-to-resync.ts'
+import type { Scenario, Side } from '../scenario.ts'
+import { makeValues } from '../workload.ts'
 
 type Settings = Readonly<Record<string, string>>
 
@@ -50,21 +50,7 @@ export const scenario: Scenario = {
 }
 
 async function ours({ url }: Settings): Promise<Side> {
-  const agent = new Agent({ transport: etcd({ url: url as string }) })
-  const looked = new Look()
-  agent.watch('interfaces', PREFIX).handle({
-    resync: ({ values }) => {
-      for (const [, pairs] of values) for (const { key, bytes } of pairs) looked.at(key, bytes)
-    },
-  })
-  return {
-    sample: async () => {
-      const startedAt = performance.now()
-      await agent.start()
-      return looked.all(startedAt)
-    },
-    close: () => agent.close(),
-  }
+  return listToResync(etcd({ url: url as string }), PREFIX, KEYS)
 }
 
 async function bare({ url }: Settings): Promise<Side> {
@@ -88,26 +74,10 @@ async function bare({ url }: Settings): Promise<Side> {
         if (!page.more || last === undefined) break
         key = Buffer.concat([last.key, Buffer.of(0)])
       }
-      const looked = new Look()
+      const looked = new Look(KEYS)
       for (const [name, value] of values) looked.at(name, value)
       return looked.all(startedAt)
     },
     close: async () => client.close(),
-  }
-}
-
-/** What both sides' receivers do with every pair. */
-class Look {
-  #pairs = 0
-  #bytes = 0
-
-  at(key: string, value: Uint8Array): void {
-    this.#pairs++
-    this.#bytes += key.length + value.length
-  }
-
-  all(startedAt: number): Measurement {
-    if (this.#pairs !== KEYS) throw new Error(`${this.#pairs} pairs instead of ${KEYS}`)
-    return { perSecond: perSecond(KEYS, startedAt), bytes: this.#bytes }
   }
 }

@@ -1,8 +1,8 @@
 import { kafka } from '../../src/adapters/kafka/index.ts'
-import { Agent } from '../../src/index.ts'
 import { bareKafka, kafkaServer } from '../kafka-server.ts'
-import type { Measurement, Scenario, Side } from '../scenario.ts'
-import { makeValues, perSecond } from '../workload.ts'
+import { listToResync, Look } from '../list-to-resync.ts'
+import type { Scenario, Side } from '../scenario.ts'
+import { makeValues } from '../workload.ts'
 
 const RECORDS = 1_000_000
 const PREFIX = '/config/interfaces/'
@@ -52,21 +52,7 @@ export const scenario: Scenario = {
 }
 
 async function ours({ address, topic }: Readonly<Record<string, string>>): Promise<Side> {
-  const agent = new Agent({ transport: kafka({ url: `kafka://${address}/${topic}` }) })
-  const looked = new Look()
-  agent.watch('interfaces', PREFIX).handle({
-    resync: ({ values }) => {
-      for (const [, pairs] of values) for (const { key, bytes } of pairs) looked.at(key, bytes)
-    },
-  })
-  return {
-    sample: async () => {
-      const startedAt = performance.now()
-      await agent.start()
-      return looked.all(startedAt)
-    },
-    close: () => agent.close(),
-  }
+  return listToResync(kafka({ url: `kafka://${address}/${topic}` }), PREFIX, RECORDS)
 }
 
 async function bare(settings: Readonly<Record<string, string>>): Promise<Side> {
@@ -94,26 +80,10 @@ async function bare(settings: Readonly<Record<string, string>>): Promise<Side> {
           },
         })
       })
-      const looked = new Look()
+      const looked = new Look(RECORDS)
       for (const [key, value] of values) looked.at(key, value)
       return looked.all(startedAt)
     },
     close: () => consumer.disconnect(),
-  }
-}
-
-/** What both sides' receivers do with every pair. */
-class Look {
-  #pairs = 0
-  #bytes = 0
-
-  at(key: string, value: Uint8Array): void {
-    this.#pairs++
-    this.#bytes += key.length + value.length
-  }
-
-  all(startedAt: number): Measurement {
-    if (this.#pairs !== RECORDS) throw new Error(`${this.#pairs} pairs instead of ${RECORDS}`)
-    return { perSecond: perSecond(RECORDS, startedAt), bytes: this.#bytes }
   }
 }

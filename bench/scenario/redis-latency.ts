@@ -1,12 +1,10 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { redis } from '../../src/adapters/redis/index.ts'
 import { Agent } from '../../src/index.ts'
 import { BareRedisMirror } from '../bare-redis-mirror.ts'
 import { redisServer } from '../redis-server.ts'
-import type { Measurement, Row, Scenario, Side } from '../scenario.ts'
-import { quantile } from '../statistics.ts'
+import { Delays } from '../delays.ts'
+import type { Row, Scenario, Side } from '../scenario.ts'
 
 export const LATENCY_PREFIX = '/latency/'
 /** SETs per second, and for how long. */
@@ -53,7 +51,7 @@ async function ours(
   { url }: Readonly<Record<string, string>>,
   notifications: Announcements,
 ): Promise<Side> {
-  const delays = new Delays()
+  const delays = new Delays(WRITER, RATE * SECONDS)
   const agent = new Agent({ transport: redis({ url: url as string, notifications }) })
   agent.watch('latency', LATENCY_PREFIX).handle({
     change: (event) => {
@@ -68,7 +66,7 @@ async function bare(
   { url }: Readonly<Record<string, string>>,
   announcements: Announcements,
 ): Promise<Side> {
-  const delays = new Delays()
+  const delays = new Delays(WRITER, RATE * SECONDS)
   const mirror = new BareRedisMirror({
     url: url as string,
     prefix: LATENCY_PREFIX,
@@ -79,31 +77,4 @@ async function bare(
   })
   await mirror.start()
   return { sample: () => delays.whilePaced(url as string), close: async () => mirror.close() }
-}
-
-class Delays {
-  readonly #delays = new Float64Array(RATE * SECONDS)
-  #count = 0
-  #all: (() => void) | undefined
-
-  arrived(value: Uint8Array): void {
-    const sentAt = Number(new TextDecoder().decode(value))
-    this.#delays[this.#count++] = performance.timeOrigin + performance.now() - sentAt
-    if (this.#count === this.#delays.length) this.#all?.()
-  }
-
-  async whilePaced(url: string): Promise<Measurement> {
-    this.#count = 0
-    const all = new Promise<void>((resolve) => {
-      this.#all = resolve
-    })
-    const writer = spawn(process.execPath, [WRITER, url], {
-      stdio: ['ignore', 'inherit', 'inherit'],
-    })
-    await Promise.all([all, once(writer, 'exit')])
-    return {
-      p50Ms: quantile(this.#delays, 0.5),
-      p99Ms: quantile(this.#delays, 0.99),
-    }
-  }
 }

@@ -1,9 +1,9 @@
 import { Redis } from 'ioredis'
 import { redis } from '../../src/adapters/redis/index.ts'
-import { Agent } from '../../src/index.ts'
 import { redisServer, setAll } from '../redis-server.ts'
-import type { Measurement, Scenario, Side } from '../scenario.ts'
-import { makeValues, perSecond } from '../workload.ts'
+import { listToResync, Look } from '../list-to-resync.ts'
+import type { Scenario, Side } from '../scenario.ts'
+import { makeValues } from '../workload.ts'
 
 const KEYS = 1_000_000
 const PREFIX = '/config/interfaces/'
@@ -59,21 +59,7 @@ async function ours(
   { url }: Readonly<Record<string, string>>,
   notifications: 'keyspace' | 'tracking',
 ): Promise<Side> {
-  const agent = new Agent({ transport: redis({ url: url as string, notifications }) })
-  const looked = new Look()
-  agent.watch('interfaces', PREFIX).handle({
-    resync: ({ values }) => {
-      for (const [, pairs] of values) for (const { key, bytes } of pairs) looked.at(key, bytes)
-    },
-  })
-  return {
-    sample: async () => {
-      const startedAt = performance.now()
-      await agent.start()
-      return looked.all(startedAt)
-    },
-    close: () => agent.close(),
-  }
+  return listToResync(redis({ url: url as string, notifications }), PREFIX, KEYS)
 }
 
 async function bare({ url }: Readonly<Record<string, string>>): Promise<Side> {
@@ -92,7 +78,7 @@ async function bare({ url }: Readonly<Record<string, string>>): Promise<Side> {
         reading = keep(client, keys, values)
       } while (cursor !== '0')
       await reading
-      const looked = new Look()
+      const looked = new Look(KEYS)
       for (const [key, value] of values) looked.at(key, value)
       return looked.all(startedAt)
     },
@@ -104,20 +90,4 @@ async function keep(client: Redis, keys: string[], into: Map<string, Buffer>): P
   if (keys.length === 0) return
   const values = await client.mgetBuffer(keys)
   for (const [i, value] of values.entries()) if (value !== null) into.set(keys[i] as string, value)
-}
-
-/** What both sides' receivers do with every pair. */
-class Look {
-  #pairs = 0
-  #bytes = 0
-
-  at(key: string, value: Uint8Array): void {
-    this.#pairs++
-    this.#bytes += key.length + value.length
-  }
-
-  all(startedAt: number): Measurement {
-    if (this.#pairs !== KEYS) throw new Error(`${this.#pairs} pairs instead of ${KEYS}`)
-    return { perSecond: perSecond(KEYS, startedAt), bytes: this.#bytes }
-  }
 }
