@@ -202,6 +202,34 @@ describeWithEtcd('etcd faults, the history', () => {
     expect(follower.resyncs).toEqual(['startup', 'reconnected'])
   })
 
+  it('W6: refilled with the same keys up to the same revision: told by the value of the last key', async () => {
+    await writer.fill(3, 'old')
+    const last = await writer.put('/f/last', 'old')
+    const follower = await follow()
+    await link.cut()
+    await server.restart({ keepData: false })
+    await waitFor(() => writer.fill(3, 'new'))
+    expect(await writer.put('/f/last', 'new')).toBe(last)
+    await link.restore()
+    await follower.converges(await writer.stored())
+    expect(follower.resyncs).toEqual(['startup', 'reconnected'])
+  })
+
+  it('W6: the last change was a delete, and the new server never had that key', async () => {
+    await writer.put('/f/kept', '1')
+    await writer.put('/f/gone', '1')
+    const follower = await follow()
+    const last = await writer.delete('/f/gone')
+    await follower.converges({ '/f/kept': '1' })
+    await link.cut()
+    await server.restart({ keepData: false })
+    await waitFor(() => writer.put('/f/another', '1'))
+    while ((await server.revision()) <= last) await writer.put('/f/another', '2')
+    await link.restore()
+    await follower.converges({ '/f/another': '2' })
+    expect(follower.resyncs).toEqual(['startup', 'reconnected'])
+  })
+
   it('W6: restored from an older snapshot: the revision goes backwards, and past the old one', async () => {
     await writer.fill(20, 'old')
     const file = join(await tempDir('snapshot'), 'snapshot.db')

@@ -11,7 +11,7 @@ import { LifeSign } from './life-sign.ts'
 import { listPages } from './list-pages.ts'
 import type { EtcdSettings } from './options.ts'
 import { checkPosition } from './position-check.ts'
-import { formatPosition, parsePosition, rangeName } from './position.ts'
+import { digestOf, formatPosition, formatRange, parsePosition } from './position.ts'
 import type { EtcdPosition } from './position.ts'
 import { marksMovePosition } from './progress-marks.ts'
 import { idOf, numberOf, rangeMethod } from './schema.ts'
@@ -50,13 +50,13 @@ export interface WatchStreamOptions {
 export class WatchStream {
   readonly #options: WatchStreamOptions
   readonly #range: KeyRange
-  readonly #rangeName: string
+  readonly #rangeText: string
   #alive = false
 
   constructor(options: WatchStreamOptions) {
     this.#options = options
     this.#range = hullOf(options.prefixes)
-    this.#rangeName = rangeName(this.#range)
+    this.#rangeText = formatRange(this.#range)
   }
 
   /** Ends by throwing, or with the signal. */
@@ -140,9 +140,10 @@ export class WatchStream {
     const listed = {
       clusterId,
       revision: revision ?? 0,
-      range: this.#rangeName,
+      range: this.#rangeText,
       lastKey: last?.key ?? '',
       lastRevision: last?.revision ?? 0,
+      lastDigest: last === undefined ? '' : digestOf(last.value),
     }
     if (prefixes.length === 1) return { ...listed, count }
     // The keys between the prefixes count, too.
@@ -178,17 +179,18 @@ export class WatchStream {
       feed.create(this.#range, position.revision + 1, fragments)
       const created = yield* this.#next(feed)
       if (created.canceled) return { reason: await this.#explain(created, connection), wentOn }
-      const { lost, revision } = yield* this.#patiently(
+      const verdict = yield* this.#patiently(
         checkPosition(position, this.#range, connection),
         connection,
       )
-      if (lost !== undefined) return { reason: lost, wentOn }
+      if (verdict.lost !== undefined) return { reason: verdict.lost, wentOn }
+      const start = verdict.position
       wentOn = true
-      yield { kind: 'progress', position: formatPosition(position) }
-      const events = new EventFolder(position, this.#options.skipped)
+      yield { kind: 'progress', position: formatPosition(start) }
+      const events = new EventFolder(start, this.#options.skipped)
       const marks = marksMovePosition(connection.status?.version)
       // Behind when the watch began: a delete at the border of a compaction may be lost on the way (W5).
-      let target = numberOf(created.header.revision) > position.revision ? revision : 0
+      let target = numberOf(created.header.revision) > start.revision ? verdict.revision : 0
       for (;;) {
         const caughtUp = events.position.revision >= target || quiet > QUIET_LOOKS
         if (target > 0 && caughtUp && !events.amid) {

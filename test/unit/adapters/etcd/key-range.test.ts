@@ -1,14 +1,20 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
+import { after, hullOf, keyText, rangeOf } from '../../../../src/adapters/etcd/key-range.ts'
+import type { KeyRange } from '../../../../src/adapters/etcd/key-range.ts'
 import {
-  after,
-  hullOf,
-  isInRange,
-  keyText,
-  rangeOf,
-} from '../../../../src/adapters/etcd/key-range.ts'
-import { formatPosition, parsePosition, rangeName } from '../../../../src/adapters/etcd/position.ts'
+  digestOf,
+  formatPosition,
+  formatRange,
+  parsePosition,
+  parseRange,
+} from '../../../../src/adapters/etcd/position.ts'
 import { marksMovePosition } from '../../../../src/adapters/etcd/progress-marks.ts'
+
+function isInRange(key: Buffer, range: KeyRange): boolean {
+  if (Buffer.compare(key, range.key) < 0) return false
+  return range.rangeEnd.equals(Buffer.of(0)) || Buffer.compare(key, range.rangeEnd) < 0
+}
 
 describe('ranges of keys', () => {
   it('a range holds exactly the keys with the prefix', () => {
@@ -62,14 +68,16 @@ describe('positions', () => {
   it('are read as they were written, whatever the key', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), fc.nat(), fc.nat(), (lastKey, revision, count) => {
-        const range = rangeName(rangeOf(lastKey))
-        const position = { clusterId: 'ab12', revision, range, count, lastKey, lastRevision: 7 }
+        const range = formatRange(rangeOf(lastKey))
+        const last = { lastKey, lastRevision: 7, lastDigest: digestOf(Buffer.from(lastKey)) }
+        const position = { clusterId: 'ab12', revision, range, count, ...last }
         expect(parsePosition(formatPosition(position))).toEqual(position)
+        expect(parseRange(range)).toEqual(rangeOf(lastKey))
       }),
     )
   })
 
-  it.each(['', 'x', '1.2.3', 'ab.1.zz.2.3.key'])('%j is none', (text) => {
+  it.each(['', 'x', '1.2.3', 'ab.1.zz.2.3.4.key'])('%j is none', (text) => {
     expect(parsePosition(text)).toBeUndefined()
   })
 })
