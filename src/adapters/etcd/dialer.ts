@@ -59,6 +59,10 @@ export class Dialer {
     try {
       if (signal.aborted) connection.destroy()
       await connection.open()
+      if (connection.status?.isLearner === true) {
+        const problem = `${endpointName(endpoint)} is a learner, which answers no reads`
+        throw new TransportUnavailableError(name, problem)
+      }
       connection.onLost(() => {
         // Whatever ended it, another member is the better choice.
         if (this.#next % endpoints.length === at) this.#next++
