@@ -25,6 +25,8 @@ const FRUITLESS_LISTS = 3
 const PAGE_GROWTH = 4
 /** Quiet looks after which a watch counts as caught up. */
 const QUIET_LOOKS = 3
+/** A watch that the server could not keep in step, without a word, has at least so many messages on their way. */
+const BEHIND_MESSAGES = 100
 
 type Reset = 'reconnected' | 'compacted'
 
@@ -191,13 +193,20 @@ export class WatchStream {
       const marks = marksMovePosition(connection.status?.version)
       // Behind when the watch began: a delete at the border of a compaction may be lost on the way (W5).
       let target = numberOf(created.header.revision) > start.revision ? verdict.revision : 0
+      let unchecked = 0
       for (;;) {
-        const caughtUp = events.position.revision >= target || quiet > QUIET_LOOKS
-        if (target > 0 && caughtUp && !events.amid) {
+        const isQuiet = quiet > QUIET_LOOKS && feed.isEmpty
+        const caughtUp = target > 0 && (isQuiet || events.position.revision >= target)
+        if ((caughtUp || (isQuiet && unchecked >= BEHIND_MESSAGES)) && !events.amid) {
           target = 0
+          unchecked = 0
           this.#options.memory.fragments = false
-          const again = await checkPosition(events.position, this.#range, connection)
-          if (again.lost !== undefined) return { reason: again.lost, wentOn }
+          const again = yield* this.#patiently(
+            checkPosition(events.position, this.#range, connection),
+            connection,
+          )
+          // The same server on the same link: what differs was compacted away before it was sent.
+          if (again.lost !== undefined) return { reason: 'compacted', wentOn }
         }
         const response = feed.poll()
         if (response === undefined) {
@@ -209,7 +218,11 @@ export class WatchStream {
         }
         if (response.canceled) return { reason: await this.#explain(response, connection), wentOn }
         const batch = events.next(response, marks)
-        if (response.events.length > 0) quiet = 0
+        if (response.events.length > 0) {
+          quiet = 0
+          unchecked++
+        }
+        if (isCatchUp(response)) target = Math.max(target, numberOf(response.header.revision))
         if (batch !== undefined) yield batch
       }
     } catch (error) {
@@ -279,4 +292,10 @@ export class WatchStream {
     const problem = `the server has ended the watch: ${response.cancelReason}`
     throw new TransportUnavailableError(this.#options.settings.name, problem)
   }
+}
+
+/** A watch in step gets each revision by itself, when it is the newest: others are read from the history. */
+function isCatchUp({ events, header }: WatchResponse): boolean {
+  const [first] = events
+  return first !== undefined && numberOf(first.kv.modRevision) < numberOf(header.revision)
 }
