@@ -4,6 +4,7 @@ import type { Timer } from '../../api/clock.ts'
 import { AccessDeniedError, TimeoutError, TransportUnavailableError } from '../../api/errors.ts'
 import type { SyncError } from '../../api/errors.ts'
 import type { Io } from '../../api/transport.ts'
+import { nextTask } from '../../kit/next-task.ts'
 import { answerOf, translate } from './errors.ts'
 import { endpointName } from './etcd-url.ts'
 import type { Endpoint } from './etcd-url.ts'
@@ -253,6 +254,7 @@ export class Connection {
     if (this.#lost !== undefined) return Promise.reject(this.#lost)
     return new Promise((resolve, reject) => {
       let timer: Timer | undefined
+      let settled = false
       this.#calls++
       const call = this.#client.makeUnaryRequest(
         path,
@@ -261,6 +263,7 @@ export class Connection {
         request,
         metadata,
         (error: ServiceError | null, response?: Response) => {
+          settled = true
           timer?.stop()
           this.#calls--
           if (this.#retired && this.#calls === 0) this.destroy()
@@ -271,6 +274,12 @@ export class Connection {
       onStart?.(() => call.cancel())
       let seen = this.bytesRead
       const look = (): void => {
+        // A blocked event loop is no silence: what waits to be read gets its turn first.
+        if (this.bytesRead === seen) nextTask(() => nextTask(judge))
+        else judge()
+      }
+      const judge = (): void => {
+        if (settled) return
         if (this.bytesRead !== seen) {
           seen = this.bytesRead
           timer = this.#io.clock.after(timeoutMs, look)
