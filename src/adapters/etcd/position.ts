@@ -58,6 +58,8 @@ export function parseRange(text: string): KeyRange {
 
 /** A short name of a value, never empty: two that differ at their beginning or in length have different ones. */
 export function digestOf(value: Uint8Array): string {
+  // An empty one that was decoded is no Uint8Array.
+  if (value.length === 0) return '0'
   const beginning = hash('sha1', value.subarray(0, DIGEST_BYTES)).slice(0, 8)
   return `${beginning}${value.length.toString(16)}`
 }

@@ -9,6 +9,7 @@ import {
   parsePosition,
   parseRange,
 } from '../../../../src/adapters/etcd/position.ts'
+import { watchResponse } from '../../../../src/adapters/etcd/schema.ts'
 import { marksMovePosition } from '../../../../src/adapters/etcd/progress-marks.ts'
 
 function isInRange(key: Buffer, range: KeyRange): boolean {
@@ -64,6 +65,11 @@ describe('ranges of keys', () => {
   })
 })
 
+/** A message with a put of the key `k` to no bytes: the field is absent. */
+function emptyPut(): Uint8Array {
+  return Buffer.of(0x5a, 5, 0x12, 3, 0x0a, 1, 0x6b)
+}
+
 describe('positions', () => {
   it('are read as they were written, whatever the key', () => {
     fc.assert(
@@ -74,6 +80,16 @@ describe('positions', () => {
         expect(parsePosition(formatPosition(position))).toEqual(position)
         expect(parseRange(range)).toEqual(rangeOf(lastKey))
       }),
+    )
+  })
+
+  it('values have a digest, the empty one too', () => {
+    const bytes = Buffer.alloc(5_000, 'x')
+    const digests = [Buffer.of(), Buffer.of(0), bytes, bytes.subarray(1)].map(digestOf)
+    expect(new Set(digests).size).toBe(4)
+    expect(digests.every((digest) => /^[\da-f]+$/u.test(digest))).toBe(true)
+    expect(digestOf(watchResponse.decode(emptyPut()).events[0]?.kv.value as Uint8Array)).toBe(
+      digests[0],
     )
   })
 
