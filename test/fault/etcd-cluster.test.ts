@@ -1,12 +1,17 @@
+import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from '@jest/globals'
 import { etcd } from '../../src/adapters/etcd/index.ts'
 import type { EtcdOptions } from '../../src/adapters/etcd/index.ts'
 import { Agent, isSyncError, raw } from '../../src/index.ts'
 import { describeWithEtcd } from '../servers/describe-with-etcd.ts'
-import { startEtcdCluster } from '../servers/etcd.ts'
+import { peerUrl } from '../servers/etcd-options.ts'
+import { OwnEtcdServer } from '../servers/etcd-server.ts'
+import { requireEtcd, startEtcd, startEtcdCluster } from '../servers/etcd.ts'
 import type { EtcdCluster, EtcdServer } from '../servers/etcd.ts'
 import { EtcdWriter } from '../support/etcd-writer.ts'
 import { Follower } from '../support/follower.ts'
+import { freePort } from '../support/free-port.ts'
+import { tempDir } from '../support/temp-dir.ts'
 import { waitFor } from '../support/wait-for.ts'
 
 const FAST = { livenessMs: 3_000, connectTimeoutMs: 1_000, commandTimeoutMs: 3_000 } as const
@@ -115,4 +120,57 @@ describeWithEtcd('etcd faults, a cluster of three', () => {
     await follower.converges(await writer.stored())
     expect(follower.resyncs).toEqual(['startup'])
   })
+
+  it('a member that has lost the others keeps its connections: the next write goes elsewhere', async () => {
+    const [first, second, third] = cluster.members as [EtcdServer, EtcdServer, EtcdServer]
+    // Stands for a member on the other side of a partition.
+    const reachable = await startEtcd()
+    const url = `etcd://${first.host}:${first.port},${reachable.host}:${reachable.port}`
+    const agent = new Agent({ transport: etcd({ url }), random: () => 0 })
+    agents.push(agent)
+    await agent.put('/f/a', raw(Buffer.from('1')))
+    await Promise.all([second.kill('SIGKILL'), third.kill('SIGKILL')])
+    // The member answers late that it has no leader, or found no agreement.
+    await expect(agent.put('/f/a', raw(Buffer.from('2')))).rejects.toMatchObject({
+      code: 'SYNC_UNAVAILABLE',
+      outcome: 'unknown',
+    })
+    await agent.put('/f/a', raw(Buffer.from('3')))
+    expect(await new EtcdWriter(reachable).stored()).toEqual({ '/f/a': '3' })
+    await reachable.stop()
+  })
+
+  it('a learner is passed over', async () => {
+    const [first] = cluster.members as [EtcdServer]
+    const learner = await addLearner(first)
+    const url = `etcd://${learner.host}:${learner.port},${first.host}:${first.port}`
+    const agent = new Agent({ transport: etcd({ url }), random: () => 0 })
+    agents.push(agent)
+    await agent.start()
+    await agent.put('/f/a', raw(Buffer.from('1')))
+    expect(await new EtcdWriter(first).stored()).toEqual({ '/f/a': '1' })
+    await learner.stop()
+  })
 })
+
+/** A member that only follows; it answers for its own status. */
+async function addLearner(member: EtcdServer): Promise<EtcdServer> {
+  const peerPort = await freePort()
+  const add = ['member', 'add', 'learner', '--learner', `--peer-urls=${peerUrl(peerPort)}`]
+  // A cluster takes nobody in before it has stood for some seconds.
+  const answer = await waitFor(() => member.ctl(...add), { timeoutMs: 30_000 })
+  const learner = new OwnEtcdServer(await requireEtcd(), {
+    name: 'learner',
+    port: await freePort(),
+    peerPort,
+    dataDir: join(await tempDir('learner'), 'data'),
+    initialCluster:
+      /ETCD_INITIAL_CLUSTER="(?<members>[^"]+)"/u.exec(answer)?.groups?.['members'] ?? '',
+    token: '',
+    certificates: undefined,
+    flags: { 'initial-cluster-state': 'existing' },
+  })
+  learner.spawn()
+  await waitFor(() => learner.ctl('endpoint', 'status'), { timeoutMs: 30_000 })
+  return learner
+}

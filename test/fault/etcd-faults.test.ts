@@ -307,6 +307,23 @@ describeWithEtcd('etcd faults, the link', () => {
     }
   })
 
+  it('a blocked event loop is no silence: the answer that waits is read', async () => {
+    const transport = etcd({ url: server.url, ...FAST, connectTimeoutMs: 5_000 })
+    const io = realIo()
+    await transport.open(io)
+    for (let round = 0; round < 3; round++) {
+      const op = { type: 'put', key: '/f/blocked', value: Buffer.from('1') } as const
+      const write = transport.commit([op], { waitFor: 'stored', timeoutMs: 60_000 }, io)
+      // The request goes out first.
+      await new Promise((resolve) => setImmediate(resolve))
+      await new Promise((resolve) => setImmediate(resolve))
+      const over = performance.now() + LIVENESS_MS + 300
+      while (performance.now() < over);
+      await expect(write).resolves.toMatchObject({ versions: [expect.any(String)] })
+    }
+    await transport.close()
+  })
+
   it('C11: close on a held link leaves no socket', async () => {
     const follower = await follow()
     const before = sockets()

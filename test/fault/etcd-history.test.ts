@@ -12,7 +12,7 @@ import { Follower } from '../support/follower.ts'
 import { openLink } from '../support/link.ts'
 import type { Link } from '../support/link.ts'
 import { tempDir } from '../support/temp-dir.ts'
-import { realIo } from '../support/transport-stream.ts'
+import { probeStream, realIo } from '../support/transport-stream.ts'
 import { waitFor } from '../support/wait-for.ts'
 
 const FAST = { livenessMs: 1_500, connectTimeoutMs: 1_500, commandTimeoutMs: 1_500 } as const
@@ -87,6 +87,38 @@ describeWithEtcd('etcd faults, the history', () => {
     await follower.converges(await writer.stored())
     expect(follower.fold.has('/f/1')).toBe(false)
   })
+
+  it.each([
+    ['more follows', 20],
+    ['nothing follows', 0],
+  ])(
+    'W5: a reader is behind, the link never broke, the next to come is a compacted delete; %s',
+    async (_what, later) => {
+      await writer.fill(10, 'old')
+      const slow = { livenessMs: 900, commandTimeoutMs: 60_000 }
+      const transport = etcd({ url: link.url('etcd'), ...slow })
+      const probe = probeStream(transport, ['/f/'])
+      await probe.untilListed()
+      await waitFor(() => probe.progress > 0)
+      link.hold('down')
+      // The server gives up to keep the watch in step: what comes next is read from its history later.
+      const value = 'x'.repeat(30_000)
+      for (let i = 0; !(await isBehind()); i++) await writer.put(`/f/x${i % 10}`, value)
+      const border = await writer.delete('/f/1')
+      await writer.puts(later, (i) => `/f/y${i}`)
+      await writer.client.kv.compact({ revision: border, physical: true })
+      link.release('down')
+      await probe.until((state) => state.has('/f/y19') === later > 0 && !state.has('/f/1'))
+      expect(probe.resets).toBe(1)
+      await probe.stop()
+      await transport.close()
+    },
+  )
+
+  async function isBehind(): Promise<boolean> {
+    const metrics = await (await fetch(`http://${server.host}:${server.port}/metrics`)).text()
+    return /^etcd_debugging_mvcc_slow_watcher_total [^0]/mu.test(metrics)
+  }
 
   it('W5: compacted during the replay, further ahead', async () => {
     await writer.fill(10, 'old')
@@ -199,6 +231,34 @@ describeWithEtcd('etcd faults, the history', () => {
     await writer.put('/f/a', '3')
     await link.restore()
     await follower.converges({ '/f/a': '3', '/f/last': '1' })
+    expect(follower.resyncs).toEqual(['startup', 'reconnected'])
+  })
+
+  it('W6: refilled with the same keys up to the same revision: told by the value of the last key', async () => {
+    await writer.fill(3, 'old')
+    const last = await writer.put('/f/last', 'old')
+    const follower = await follow()
+    await link.cut()
+    await server.restart({ keepData: false })
+    await waitFor(() => writer.fill(3, 'new'))
+    expect(await writer.put('/f/last', 'new')).toBe(last)
+    await link.restore()
+    await follower.converges(await writer.stored())
+    expect(follower.resyncs).toEqual(['startup', 'reconnected'])
+  })
+
+  it('W6: the last change was a delete, and the new server never had that key', async () => {
+    await writer.put('/f/kept', '1')
+    await writer.put('/f/gone', '1')
+    const follower = await follow()
+    const last = await writer.delete('/f/gone')
+    await follower.converges({ '/f/kept': '1' })
+    await link.cut()
+    await server.restart({ keepData: false })
+    await waitFor(() => writer.put('/f/another', '1'))
+    while ((await server.revision()) <= last) await writer.put('/f/another', '2')
+    await link.restore()
+    await follower.converges({ '/f/another': '2' })
     expect(follower.resyncs).toEqual(['startup', 'reconnected'])
   })
 

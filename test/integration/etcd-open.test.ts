@@ -5,6 +5,7 @@ import { promisify } from 'node:util'
 import { afterEach, beforeAll, describe, expect, it } from '@jest/globals'
 import { etcd } from '../../src/adapters/etcd/index.ts'
 import type { EtcdOptions } from '../../src/adapters/etcd/index.ts'
+import { silentLogger } from '../../src/api/logger.ts'
 import { Agent, raw } from '../../src/index.ts'
 import { describeWithEtcd } from '../servers/describe-with-etcd.ts'
 import { startEtcd } from '../servers/etcd.ts'
@@ -103,6 +104,24 @@ describeWithEtcd('etcd, open', () => {
       await expect(agent.put('/f/x', text('1'))).rejects.toMatchObject({
         code: 'SYNC_ACCESS_DENIED',
       })
+    })
+
+    it('a password that never comes, or fails to: unreachable as yet, and close does not wait for it', async () => {
+      const { host, port } = server
+      const url = `etcd://${host}:${port}`
+      const warnings: unknown[] = []
+      const logger = { ...silentLogger, warn: (fields: object) => void warnings.push(fields) }
+      for (const password of [
+        () => new Promise<string>(() => {}),
+        () => Promise.reject(new Error('s3cret')),
+      ]) {
+        const transport = etcd({ url, username: 'root', password, connectTimeoutMs: 300 })
+        await transport.open(realIo({ logger }))
+        expect(warnings.length).toBeGreaterThan(0)
+        await transport.close()
+      }
+      const messages = warnings.map((fields) => (fields as { err: Error }).err.message)
+      expect(messages.join()).not.toContain('s3cret')
     })
 
     it('a key without rights: SYNC_ACCESS_DENIED, the next write works', async () => {
@@ -255,6 +274,13 @@ describeWithEtcd('etcd, open', () => {
       expect(await open({ url: server.url, tls: named })).toMatchObject({
         code: 'SYNC_ACCESS_DENIED',
         message: expect.stringMatching(/ERR_TLS_CERT_ALTNAME_INVALID/),
+      })
+    })
+
+    it('no client certificate where the server wants one: SYNC_ACCESS_DENIED', async () => {
+      expect(await open({ url: server.url, tls: { ca } })).toMatchObject({
+        code: 'SYNC_ACCESS_DENIED',
+        message: expect.stringMatching(/TLS failed \([\dA-Z_]+\)/),
       })
     })
 

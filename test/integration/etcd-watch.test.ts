@@ -1,13 +1,14 @@
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals'
 import { etcd } from '../../src/adapters/etcd/index.ts'
 import { Agent, prefixed, raw } from '../../src/index.ts'
-import type { Batch } from '../../src/index.ts'
+import type { Batch, Checkpoint } from '../../src/index.ts'
 import { listOf } from '../../src/kit/list-of.ts'
 import { describeWithEtcd } from '../servers/describe-with-etcd.ts'
 import { startEtcd } from '../servers/etcd.ts'
 import type { EtcdServer } from '../servers/etcd.ts'
 import { EtcdWriter } from '../support/etcd-writer.ts'
 import { Follower } from '../support/follower.ts'
+import { openLink } from '../support/link.ts'
 import { probeStream, realIo } from '../support/transport-stream.ts'
 import { waitFor } from '../support/wait-for.ts'
 
@@ -140,7 +141,7 @@ describeWithEtcd('etcd, watch and list', () => {
     await transport.close()
   })
 
-  it('a position of another range: what can be compared is; what cannot leads to a list', async () => {
+  it('a position of other prefixes of the same server is gone on from; nonsense leads to a list', async () => {
     const transport = etcd({ url: server.url })
     await writer.put('/f/a/1', 'x')
     await writer.put('/f/b/1', 'x')
@@ -158,10 +159,69 @@ describeWithEtcd('etcd, watch and list', () => {
     }
     const wide = await positionOf('/f/')
     expect(await firstKind('/f/b/', wide)).toBe('progress')
-    expect(await firstKind('/f/a/', wide)).toBe('reset')
+    expect(await firstKind('/f/a/', wide)).toBe('progress')
+    expect(await firstKind('/g/', wide)).toBe('progress')
     expect(await firstKind('/f/', 'nonsense')).toBe('reset')
     expect(await firstKind('/f/', wide.replace(/^[\da-f]+/u, 'abc'))).toBe('reset')
+    expect(await firstKind('/f/a/', wide.replace('/f/b/1', '/f/b/2'))).toBe('reset')
     await transport.close()
+  })
+
+  it('case 31: checkpoints of registrations on different prefixes resume each on its own', async () => {
+    const agents: Agent[] = []
+    const start = async (
+      checkpoints: Readonly<Record<string, Checkpoint>>,
+    ): Promise<{ seen: string[]; checkpoint: (name: string) => Checkpoint }> => {
+      const agent = new Agent({ transport: etcd({ url: server.url }) })
+      agents.push(agent)
+      const seen: string[] = []
+      const registrations = new Map(
+        ['/f/a/', '/f/c/'].map((prefix) => {
+          const resume = checkpoints[prefix]
+          const options = resume === undefined ? {} : { resume }
+          const registration = agent.watch(prefix, prefix, options)
+          registration.handle({
+            resync: ({ reason }) => void seen.push(reason),
+            change: ({ key }) => void seen.push(key),
+          })
+          return [prefix, registration]
+        }),
+      )
+      await agent.start()
+      return {
+        seen,
+        checkpoint: (name) =>
+          JSON.parse(JSON.stringify(registrations.get(name)?.checkpoint())) as Checkpoint,
+      }
+    }
+    await writer.put('/f/c/1', 'x')
+    const first = await start({})
+    // The last change is under one of them.
+    await writer.put('/f/a/1', 'x')
+    await waitFor(() => first.seen.includes('/f/a/1'))
+    const kept = { '/f/a/': first.checkpoint('/f/a/'), '/f/c/': first.checkpoint('/f/c/') }
+    await agents[0]?.close()
+    await writer.put('/f/a/2', 'x')
+    await writer.put('/f/c/2', 'x')
+    const second = await start(kept)
+    await waitFor(() => second.seen.length >= 2)
+    expect(second.seen.sort()).toEqual(['/f/a/2', '/f/c/2'])
+    await agents[1]?.close()
+  })
+
+  it('a list of which the revision is compacted away goes on', async () => {
+    const link = await openLink(server)
+    await writer.fill(3_000, 'x')
+    const agent = new Agent({ transport: etcd({ url: link.url('etcd'), pageBytes: 10_000 }) })
+    const hook = link.onDownstream(/\/f\/\d+/, async () => {
+      await server.ctl('compact', String(await writer.put('/f/0', 'new')))
+    })
+    const keys = new Set<string>()
+    for await (const { key } of agent.list('/f/')) keys.add(key)
+    await hook.matched
+    expect(keys.size).toBe(3_000)
+    await agent.close()
+    await link.close()
   })
 
   it('a list of many pages of large and small values is complete, at one revision', async () => {

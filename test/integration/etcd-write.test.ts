@@ -53,6 +53,21 @@ describeWithEtcd('etcd, writes', () => {
     await writer.clear()
   })
 
+  it('a lease that many puts share is taken away: all are stored, with one new lease', async () => {
+    await agent.put('/f/a', text('1'), { ttlMs: 90_000 })
+    const before = (await server.ctl('lease', 'list')).split('\n').slice(1)
+    for (const id of before) await server.ctl('lease', 'revoke', id)
+    const startedAt = performance.now()
+    await Promise.all(
+      Array.from({ length: 500 }, (_, i) => agent.put(`/f/${i}`, text('x'), { ttlMs: 90_000 })),
+    )
+    const seconds = Math.ceil((performance.now() - startedAt) / 1_000)
+    const leases = (await server.ctl('lease', 'list')).split('\n').length - 1
+    expect(leases).toBeLessThanOrEqual(1 + seconds)
+    expect(Object.keys(await writer.stored())).toHaveLength(500)
+    await writer.clear()
+  })
+
   it('times to live are whole seconds, rounded up, and at most one more', async () => {
     await agent.put('/f/a', text('1'), { ttlMs: 10_001 })
     const answer = await server.ctl('get', '/f/a', '-w', 'json')

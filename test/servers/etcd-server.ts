@@ -195,6 +195,8 @@ export class OwnEtcdServer implements EtcdServer {
         if (error === null) resolve((out === '' ? err : out).replace(/\n$/u, ''))
         else reject(new Error(`etcdctl ${args[0] ?? ''}: ${(err + out).trim() || error.message}`))
       })
+      // A program that needs no input may have ended before.
+      child.stdin?.on('error', () => {})
       child.stdin?.end(input)
     })
   }

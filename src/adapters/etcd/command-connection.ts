@@ -3,7 +3,7 @@ import type { SyncError } from '../../api/errors.ts'
 import { backoffMs } from '../../kit/backoff.ts'
 import type { Ambient, Connection } from './connection.ts'
 import type { Dialer } from './dialer.ts'
-import { translate } from './errors.ts'
+import { isCutOff, translate } from './errors.ts'
 import type { EtcdSettings } from './options.ts'
 
 /** As the core's own reconnects (datasync.md §4). */
@@ -18,6 +18,8 @@ export class CommandConnection {
   readonly #dialer: Dialer
   readonly #io: Ambient
   readonly #closing: AbortController = new AbortController()
+  /** No longer used, with calls under way. */
+  readonly #retired = new Set<Connection>()
   #connection: Connection | undefined
   #dialling: Promise<Connection> | undefined
   #failures = 0
@@ -51,11 +53,22 @@ export class CommandConnection {
     this.#failures = 0
   }
 
+  /** A call has failed: a member that cannot reach the others keeps its connection, so the next call goes elsewhere. */
+  failed(error: unknown, connection: Connection): void {
+    if (connection !== this.#connection || !isCutOff(error)) return
+    this.#connection = undefined
+    this.#retired.add(connection)
+    connection.onLost(() => this.#retired.delete(connection))
+    connection.retire()
+  }
+
   async close(): Promise<void> {
     this.#backOff?.stop()
     this.#closing.abort(new ClosedError(this.#settings.name))
     await this.#dialling?.catch(() => {})
-    this.#connection?.destroy(new ClosedError(this.#settings.name))
+    const closed = new ClosedError(this.#settings.name)
+    this.#connection?.destroy(closed)
+    for (const connection of this.#retired) connection.destroy(closed)
   }
 
   async #connect(): Promise<Connection> {

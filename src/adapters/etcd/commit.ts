@@ -26,6 +26,8 @@ export interface WriteProgress {
 /** 2 = the mod revision: 0 for a key that is absent, never below. */
 const MOD = 2
 const NEVER = -1
+/** A put whose lease is gone before it arrives is sent so often in all, each time with another. */
+const LEASE_ATTEMPTS = 3
 
 /**
  * Writes all or nothing, in one request: a plain one, or a transaction where there are conditions or several operations.
@@ -48,23 +50,25 @@ export class Committer {
     for (const op of ops) {
       if (op.type === 'put') this.#assertValue(op.key, op.value)
     }
-    try {
-      return await this.#write(ops, connection, progress)
-    } catch (error) {
-      // The lease ran out or was taken away before the put: nothing was written, the second one has a new lease.
-      if (answerOf(error) !== 'lease-not-found' || !ops.some(hasTtl)) throw error
-      this.#leases.forget()
-      progress.sent = false
-      return this.#write(ops, connection, progress)
+    for (let attempt = 1; ; attempt++) {
+      const leases = ops.some(hasTtl) ? await this.#leasesFor(ops, connection) : []
+      try {
+        return await this.#write(ops, leases, connection, progress)
+      } catch (error) {
+        if (answerOf(error) !== 'lease-not-found' || attempt === LEASE_ATTEMPTS) throw error
+        // It ran out or was taken away before the put: nothing was written, the next one has a new lease.
+        for (const id of leases) if (id !== undefined) this.#leases.forget(id)
+        progress.sent = false
+      }
     }
   }
 
-  async #write(
+  #write(
     ops: readonly Op[],
+    leases: readonly (Int64 | undefined)[],
     connection: Connection,
     progress: WriteProgress,
   ): Promise<CommitResult> {
-    const leases = ops.some(hasTtl) ? await this.#leasesFor(ops, connection) : []
     const [only] = ops
     if (only !== undefined && ops.length === 1 && !isConditional(only)) {
       return only.type === 'put'

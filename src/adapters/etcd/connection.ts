@@ -4,6 +4,7 @@ import type { Timer } from '../../api/clock.ts'
 import { AccessDeniedError, TimeoutError, TransportUnavailableError } from '../../api/errors.ts'
 import type { SyncError } from '../../api/errors.ts'
 import type { Io } from '../../api/transport.ts'
+import { nextTask } from '../../kit/next-task.ts'
 import { answerOf, translate } from './errors.ts'
 import { endpointName } from '../../kit/server-url.ts'
 import type { Endpoint } from '../../kit/server-url.ts'
@@ -48,6 +49,9 @@ export class Connection {
   #metadata: Metadata = new Metadata()
   #login: Promise<void> | undefined
   #lost: SyncError | undefined
+  #opened = false
+  #calls = 0
+  #retired = false
   /** What the member said of itself at the start; undefined where it does not tell. */
   status: StatusResponse | undefined
 
@@ -104,6 +108,7 @@ export class Connection {
     if (this.status?.leader.toString() === '0') {
       throw new TransportUnavailableError(this.#settings.name, `${this.#at} has no leader`)
     }
+    this.#opened = true
   }
 
   /**
@@ -133,6 +138,12 @@ export class Connection {
     // A member that is cut off from the others ends the watch instead of keeping silent.
     metadata.set('hasleader', 'true')
     return new WatchFeed(this.#client.getChannel(), metadata)
+  }
+
+  /** Ends it once the calls under way are answered. */
+  retire(): void {
+    this.#retired = true
+    if (this.#calls === 0) this.destroy()
   }
 
   /** Ends it at once: a held link would not take a farewell. */
@@ -165,8 +176,9 @@ export class Connection {
           this.#credentials.seal()
           this.#watchState()
           resolve()
-        } else if (state === connectivityState.TRANSIENT_FAILURE) reject(this.#unreachable())
-        else channel.watchConnectivityState(state, Infinity, look)
+        } else if (state === connectivityState.TRANSIENT_FAILURE) {
+          reject(this.#failure(`${this.#at} is not reachable`))
+        } else channel.watchConnectivityState(state, Infinity, look)
       }
       this.onLost(reject)
       look()
@@ -176,22 +188,22 @@ export class Connection {
   #watchState(): void {
     const channel = this.#client.getChannel()
     channel.watchConnectivityState(connectivityState.READY, Infinity, () => {
-      const problem = `the connection to ${this.#at} is lost`
-      this.destroy(new TransportUnavailableError(this.#settings.name, problem))
+      this.destroy(this.#failure(`the connection to ${this.#at} is lost`))
     })
   }
 
-  #unreachable(): SyncError {
+  #failure(problem: string): SyncError {
     const { failure } = this.#credentials
-    if (failure !== undefined) return translate(this.#settings.name, failure)
-    return new TransportUnavailableError(this.#settings.name, `${this.#at} is not reachable`)
+    // Later it would look like a refusal of what was under way.
+    if (failure !== undefined && !this.#opened) return translate(this.#settings.name, failure)
+    return new TransportUnavailableError(this.#settings.name, problem)
   }
 
   async #logIn(): Promise<void> {
     const { username, password, name } = this.#settings
     if (username === undefined || password === undefined) return
     try {
-      const request = { name: username, password: await password() }
+      const request = { name: username, password: await this.#passwordOf(password) }
       const { token } = await this.#send(authenticateMethod, request, {}, new Metadata())
       const metadata = new Metadata()
       metadata.set('token', token)
@@ -207,6 +219,26 @@ export class Connection {
       }
       throw error
     }
+  }
+
+  /** @throws TransportUnavailableError when it is not to be had in time; the function's own error is the cause */
+  #passwordOf(password: () => string | Promise<string>): Promise<string> {
+    const { name, connectTimeoutMs } = this.#settings
+    return new Promise((resolve, reject) => {
+      const fail = (problem: string, cause?: unknown): void =>
+        reject(new TransportUnavailableError(name, problem, { cause }))
+      const limit = this.#io.clock.after(connectTimeoutMs, () => {
+        fail(`the password was not given within ${connectTimeoutMs} ms`)
+      })
+      const forget = this.onLost(reject)
+      Promise.resolve()
+        .then(password)
+        .then(resolve, (cause: unknown) => fail('the function for the password has failed', cause))
+        .finally(() => {
+          limit.stop()
+          forget()
+        })
+    })
   }
 
   async #logInAgain(): Promise<void> {
@@ -226,6 +258,8 @@ export class Connection {
     if (this.#lost !== undefined) return Promise.reject(this.#lost)
     return new Promise((resolve, reject) => {
       let timer: Timer | undefined
+      let settled = false
+      this.#calls++
       const call = this.#client.makeUnaryRequest(
         path,
         encode,
@@ -233,7 +267,10 @@ export class Connection {
         request,
         metadata,
         (error: ServiceError | null, response?: Response) => {
+          settled = true
           timer?.stop()
+          this.#calls--
+          if (this.#retired && this.#calls === 0) this.destroy()
           if (error === null && response !== undefined) resolve(response)
           else reject(error)
         },
@@ -241,6 +278,12 @@ export class Connection {
       onStart?.(() => call.cancel())
       let seen = this.bytesRead
       const look = (): void => {
+        // A blocked event loop is no silence: what waits to be read gets its turn first.
+        if (this.bytesRead === seen) nextTask(() => nextTask(judge))
+        else judge()
+      }
+      const judge = (): void => {
+        if (settled) return
         if (this.bytesRead !== seen) {
           seen = this.bytesRead
           timer = this.#io.clock.after(timeoutMs, look)

@@ -1,4 +1,4 @@
-import { isSyncError } from '../../api/errors.ts'
+import { isSyncError, TransportUnavailableError } from '../../api/errors.ts'
 import type { Finding } from '../../api/finding.ts'
 import type { Io } from '../../api/transport.ts'
 import { Connection } from './connection.ts'
@@ -74,16 +74,20 @@ async function* connect(
   const connection = new Connection(endpoint, settings, io)
   const onAbort = (): void => connection.destroy()
   io.signal.addEventListener('abort', onAbort, { once: true })
-  const limit = io.clock.after(settings.connectTimeoutMs, onAbort)
+  const limit = io.clock.after(settings.connectTimeoutMs, () => {
+    const problem = `no answer within ${settings.connectTimeoutMs} ms`
+    connection.destroy(new TransportUnavailableError(settings.name, problem))
+  })
   try {
     await connection.open()
     const detail = `${endpointName(endpoint)} answers, login accepted`
     yield { level: 'ok', check: 'connection', detail }
     return connection
   } catch (error) {
+    const reason = connection.lost ?? error
     connection.destroy()
     io.signal.throwIfAborted()
-    yield unreachable(endpoint, error, settings)
+    yield unreachable(endpoint, reason, settings)
     return undefined
   } finally {
     limit.stop()
@@ -103,7 +107,7 @@ function unreachable(endpoint: Endpoint, error: unknown, settings: EtcdSettings)
     detail: `${endpointName(endpoint)}: ${message}`,
     fix:
       code === 'SYNC_ACCESS_DENIED'
-        ? 'check user and password, or for TLS the certificates (--tls-ca names the authority)'
+        ? 'check user and password, or for TLS the certificates (--tls-ca names the authority, --tls-cert and --tls-key are our own)'
         : `is an etcd running at ${endpointName(endpoint)}, is it a voting member of a cluster with a leader, and is no firewall between? ${otherUrl}`,
     code,
   }

@@ -60,6 +60,11 @@ export function isTooLarge(error: unknown): boolean {
   return error.code === status.RESOURCE_EXHAUSTED
 }
 
+/** The member's own word that it cannot agree with the others at present. */
+export function isCutOff(error: unknown): boolean {
+  return isStatusError(error) && error.code === status.UNAVAILABLE
+}
+
 /** What Node calls a certificate that does not hold; all of OpenSSL's X509_V_ERR codes are of these kinds. */
 const CERTIFICATE =
   /^(?:ERR_TLS_|ERR_SSL_|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|ERROR_IN_CERT|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_EXCEEDED|EPROTO$)/u

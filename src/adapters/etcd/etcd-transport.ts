@@ -26,7 +26,7 @@ import { translate } from './errors.ts'
 import { listedPair } from './etcd-pair.ts'
 import { keyText, rangeOf } from './key-range.ts'
 import { Leases } from './leases.ts'
-import { listPages } from './list-pages.ts'
+import { listOnwards } from './list-pages.ts'
 import { REQUEST_OVERHEAD_BYTES } from './options.ts'
 import type { EtcdSettings } from './options.ts'
 import { readKeys } from './read-keys.ts'
@@ -106,13 +106,14 @@ export class DefaultEtcdTransport implements EtcdTransport {
     const connection = await this.#connection(io)
     try {
       const { pageBytes } = this.#settings
-      const pages = listPages(rangeOf(prefix), connection, { revision: undefined, pageBytes })
+      const pages = listOnwards(rangeOf(prefix), connection, pageBytes)
       for (;;) {
         const page = await this.#abortable(pages.next(), io)
         if (page.done === true) return
         yield this.#pairs(page.value.kvs)
       }
     } catch (error) {
+      this.#working?.commands.failed(error, connection)
       throw this.#explain(error, io)
     }
   }
@@ -123,6 +124,7 @@ export class DefaultEtcdTransport implements EtcdTransport {
       const kvs = await this.#abortable(readKeys(keys, connection, this.#settings), io)
       return this.#pairs(kvs)
     } catch (error) {
+      this.#working?.commands.failed(error, connection)
       throw this.#explain(error, io)
     }
   }
@@ -152,13 +154,15 @@ export class DefaultEtcdTransport implements EtcdTransport {
       giveUp()
     })
     const forget = this.#cancellations.on(io.signal, giveUp)
+    let connection: Connection | undefined
     try {
-      const connection = commands.present ?? (await Promise.race([commands.get(), givenUp]))
+      connection = commands.present ?? (await Promise.race([commands.get(), givenUp]))
       io.signal.throwIfAborted()
       const result = await Promise.race([committer.commit(ops, connection, progress), givenUp])
       commands.answered()
       return result
     } catch (error) {
+      if (connection !== undefined) commands.failed(error, connection)
       throw this.#explainWrite(error, progress, late ? options.timeoutMs : undefined, io)
     } finally {
       timer.stop()

@@ -1,7 +1,7 @@
 import type { Batch, RawChange } from '../../api/transport.ts'
 import { changedPair } from './etcd-pair.ts'
 import { keyText } from './key-range.ts'
-import { formatPosition } from './position.ts'
+import { digestOf, formatPosition } from './position.ts'
 import type { EtcdPosition } from './position.ts'
 import { numberOf } from './schema.ts'
 import type { WatchEvent, WatchResponse } from './schema.ts'
@@ -53,8 +53,10 @@ export class EventFolder {
 
   #changes(events: readonly WatchEvent[]): Batch {
     const changes: RawChange[] = []
-    let { count, revision, lastKey, lastRevision } = this.#position
-    for (const { type, kv } of events) {
+    let { count, revision, lastKey, lastRevision, lastDigest } = this.#position
+    let last: WatchEvent | undefined
+    for (const event of events) {
+      const { type, kv } = event
       revision = numberOf(kv.modRevision)
       if (type === DELETE) count--
       else if (kv.version === 1) count++
@@ -64,15 +66,16 @@ export class EventFolder {
         continue
       }
       lastKey = key
+      lastRevision = revision
+      last = event
       if (type === DELETE) {
-        lastRevision = 0
         changes.push({ type: 'delete', key, revision })
       } else {
-        lastRevision = revision
         changes.push({ type: 'put', pair: changedPair(key, kv, revision) })
       }
     }
-    this.#position = { ...this.#position, count, revision, lastKey, lastRevision }
+    if (last !== undefined) lastDigest = last.type === DELETE ? '' : digestOf(last.kv.value)
+    this.#position = { ...this.#position, count, revision, lastKey, lastRevision, lastDigest }
     const position = formatPosition(this.#position)
     return changes.length === 0
       ? { kind: 'progress', position }

@@ -30,11 +30,6 @@ export function hullOf(prefixes: readonly string[]): KeyRange {
   return { key, rangeEnd }
 }
 
-export function isInRange(key: Buffer, range: KeyRange): boolean {
-  if (Buffer.compare(key, range.key) < 0) return false
-  return range.rangeEnd.equals(ZERO) || Buffer.compare(key, range.rangeEnd) < 0
-}
-
 /** The next key in etcd's order. */
 export function after(key: Uint8Array): Buffer {
   return Buffer.concat([key, ZERO])

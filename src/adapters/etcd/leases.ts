@@ -8,6 +8,8 @@ const SHARED_MS = 1_000
 
 interface Lease {
   readonly id: Promise<Int64>
+  /** The same, once it is granted. */
+  granted: Int64 | undefined
   readonly until: number
 }
 
@@ -32,15 +34,23 @@ export class Leases {
     if (known !== undefined && now < known.until && known.until - now <= SHARED_MS) return known.id
     for (const [other, { until }] of this.#leases) if (until <= now) this.#leases.delete(other)
     const id = connection.call(leaseGrantMethod, { TTL: seconds + 1 }).then(({ ID }) => ID)
-    this.#leases.set(seconds, { id, until: now + SHARED_MS })
-    id.catch(() => {
-      if (this.#leases.get(seconds)?.id === id) this.#leases.delete(seconds)
-    })
+    const lease: Lease = { id, granted: undefined, until: now + SHARED_MS }
+    this.#leases.set(seconds, lease)
+    id.then(
+      (granted) => {
+        lease.granted = granted
+      },
+      () => {
+        if (this.#leases.get(seconds) === lease) this.#leases.delete(seconds)
+      },
+    )
     return id
   }
 
-  /** The server does not know its leases any more. */
-  forget(): void {
-    this.#leases.clear()
+  /** The server does not know it any more. One that took its place meanwhile stays: many puts are refused at once. */
+  forget(id: Int64): void {
+    for (const [seconds, { granted }] of this.#leases) {
+      if (granted === id) this.#leases.delete(seconds)
+    }
   }
 }

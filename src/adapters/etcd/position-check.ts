@@ -1,23 +1,27 @@
 import type { Connection } from './connection.ts'
 import { answerOf } from './errors.ts'
-import { isInRange } from './key-range.ts'
 import type { KeyRange } from './key-range.ts'
-import { rangeName } from './position.ts'
+import { digestOf, formatRange, parseRange } from './position.ts'
 import type { EtcdPosition } from './position.ts'
 import { idOf, numberOf, rangeMethod } from './schema.ts'
 import type { RangeRequest, RangeResponse } from './schema.ts'
 
-export interface Verdict {
-  /** Undefined: what was handed over is what the server has at that revision. */
-  readonly lost: 'compacted' | 'reconnected' | undefined
-  /** The server's newest revision; 0 where it was not told. */
-  readonly revision: number
-}
+export type Verdict =
+  | { readonly lost: 'compacted' | 'reconnected' }
+  | {
+      /** What was handed over is what the server has at that revision. */
+      readonly lost: undefined
+      /** The same, with the number of keys in the range that was asked about. */
+      readonly position: EtcdPosition
+      /** The server's newest revision. */
+      readonly revision: number
+    }
 
 /**
  * Reads the last key handed over and the number of keys at the position's revision (W6): a server that was wiped or
  * restored has the same cluster id, and its revision may be ahead of ours again. That the revision can be read also
- * proves that nothing behind it was compacted away, not even a delete at the border (W5).
+ * proves that nothing behind it was compacted away, not even a delete at the border (W5). A position of a watch on
+ * other prefixes is held against the keys of these.
  * @throws ServiceError of gRPC
  */
 export async function checkPosition(
@@ -26,31 +30,71 @@ export async function checkPosition(
   connection: Connection,
 ): Promise<Verdict> {
   const { revision } = position
-  const lastKey = Buffer.from(position.lastKey)
-  const counted = position.range === rangeName(range)
-  const named = lastKey.length > 0 && isInRange(lastKey, range)
-  // Nothing that could be compared.
-  if (!counted && !named) return { lost: 'reconnected', revision: 0 }
+  const own = formatRange(range) === position.range
   const read = (request: RangeRequest): Promise<RangeResponse> =>
     connection.call(rangeMethod, request)
+  const count = (keys: KeyRange): Promise<RangeResponse> =>
+    read({ ...keys, revision, countOnly: true })
   try {
-    const [count, last] = await Promise.all([
-      counted ? read({ ...range, revision, countOnly: true }) : undefined,
-      named ? read({ key: lastKey, revision, keysOnly: true }) : undefined,
+    const [counted, wanted, lastIsSame] = await Promise.all([
+      count(parseRange(position.range)),
+      own ? undefined : count(range),
+      isLastSame(position, read),
     ])
-    const header = (count ?? last)?.header
-    const newest = header === undefined ? 0 : numberOf(header.revision)
-    const found = numberOf(last?.kvs[0]?.modRevision ?? 0)
+    const { header } = counted
     const same =
-      header !== undefined &&
       idOf(header.clusterId) === position.clusterId &&
-      (count === undefined || numberOf(count.count) === position.count) &&
-      (last === undefined || found === position.lastRevision)
-    return { lost: same ? undefined : 'reconnected', revision: newest }
+      numberOf(counted.count) === position.count &&
+      lastIsSame
+    if (!same) return { lost: 'reconnected' }
+    return {
+      lost: undefined,
+      position:
+        wanted === undefined
+          ? position
+          : { ...position, range: formatRange(range), count: numberOf(wanted.count) },
+      revision: numberOf(header.revision),
+    }
   } catch (error) {
     const answer = answerOf(error)
-    if (answer === 'compacted') return { lost: 'compacted', revision: 0 }
-    if (answer === 'future-revision') return { lost: 'reconnected', revision: 0 }
+    if (answer === 'compacted') return { lost: 'compacted' }
+    if (answer === 'future-revision') return { lost: 'reconnected' }
+    // The other prefixes are not this user's to read: nothing can be compared.
+    if (answer === 'denied' && !own) return { lost: 'reconnected' }
+    throw error
+  }
+}
+
+async function isLastSame(
+  { revision, lastKey, lastRevision, lastDigest }: EtcdPosition,
+  read: (request: RangeRequest) => Promise<RangeResponse>,
+): Promise<boolean> {
+  if (lastKey === '') return true
+  const key = Buffer.from(lastKey)
+  const [[last], existed] = await Promise.all([
+    read({ key, revision }).then(({ kvs }) => kvs),
+    // A key that is absent on any server says little: the deleted one was there just before.
+    lastDigest === '' ? existedBefore(lastRevision, key, read) : true,
+  ])
+  if (lastDigest === '') return last === undefined && existed
+  return (
+    last !== undefined &&
+    numberOf(last.modRevision) === lastRevision &&
+    digestOf(last.value) === lastDigest
+  )
+}
+
+async function existedBefore(
+  revision: number,
+  key: Buffer,
+  read: (request: RangeRequest) => Promise<RangeResponse>,
+): Promise<boolean> {
+  try {
+    const { kvs } = await read({ key, revision: revision - 1, keysOnly: true })
+    return kvs.length > 0
+  } catch (error) {
+    // Compacted up to the delete itself: what comes next is still there.
+    if (answerOf(error) === 'compacted') return true
     throw error
   }
 }

@@ -7,22 +7,27 @@ export interface EtcdPosition {
   readonly clusterId: string
   /** Everything up to it was handed over. */
   readonly revision: number
-  /** Which keys `count` counts. */
+  /** Whose keys `count` counts; see {@link formatRange}. */
   readonly range: string
   /** How many keys there are in the range at the revision. */
   readonly count: number
   /** The key that changed last; empty when there was none. */
   readonly lastKey: string
-  /** Its mod revision; 0 = deleted. */
+  /** At which revision it did. */
   readonly lastRevision: number
+  /** What it was set to, as {@link digestOf}; empty = it was deleted. */
+  readonly lastDigest: string
 }
 
 const SHAPE =
-  /^(?<cluster>[\da-f]+)\.(?<revision>\d+)\.(?<range>[\da-f]+)\.(?<count>\d+)\.(?<last>\d+)\.(?<key>.*)$/su
+  /^(?<cluster>[\da-f]+)\.(?<revision>\d+)\.(?<range>[\da-f]*-[\da-f]*)\.(?<count>\d+)\.(?<last>\d+)\.(?<digest>[\da-f]*)\.(?<key>.*)$/su
+
+/** More of a value is not looked at: it may have a mebibyte, and there is a digest per message. */
+const DIGEST_BYTES = 4_096
 
 export function formatPosition(position: EtcdPosition): Position {
-  const { clusterId, revision, range, count, lastRevision, lastKey } = position
-  return `${clusterId}.${revision}.${range}.${count}.${lastRevision}.${lastKey}`
+  const { clusterId, revision, range, count, lastRevision, lastDigest, lastKey } = position
+  return `${clusterId}.${revision}.${range}.${count}.${lastRevision}.${lastDigest}.${lastKey}`
 }
 
 /** Undefined for what is no position of ours. */
@@ -35,11 +40,26 @@ export function parsePosition(text: Position): EtcdPosition | undefined {
     range: parts['range'] ?? '',
     count: Number(parts['count']),
     lastRevision: Number(parts['last']),
+    lastDigest: parts['digest'] ?? '',
     lastKey: parts['key'] ?? '',
   }
 }
 
-/** A short name of a range: equal ranges have equal names. */
-export function rangeName({ key, rangeEnd }: KeyRange): string {
-  return hash('sha1', `${key.toString('hex')}-${rangeEnd.toString('hex')}`).slice(0, 12)
+/** A range as it stands in a position: equal ranges have equal texts. */
+export function formatRange({ key, rangeEnd }: KeyRange): string {
+  return `${key.toString('hex')}-${rangeEnd.toString('hex')}`
+}
+
+/** The range of {@link formatRange}. */
+export function parseRange(text: string): KeyRange {
+  const [key = '', rangeEnd = ''] = text.split('-')
+  return { key: Buffer.from(key, 'hex'), rangeEnd: Buffer.from(rangeEnd, 'hex') }
+}
+
+/** A short name of a value, never empty: two that differ at their beginning or in length have different ones. */
+export function digestOf(value: Uint8Array): string {
+  // An empty one that was decoded is no Uint8Array.
+  if (value.length === 0) return '0'
+  const beginning = hash('sha1', value.subarray(0, DIGEST_BYTES)).slice(0, 8)
+  return `${beginning}${value.length.toString(16)}`
 }

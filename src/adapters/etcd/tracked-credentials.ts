@@ -25,7 +25,7 @@ export class TrackedCredentials extends ChannelCredentials {
     this.#tls = tls
   }
 
-  /** Why TLS failed, with Node's code. */
+  /** Why TLS failed, with Node's code; a server may refuse a client's certificate after the handshake (TLS 1.3). */
   get failure(): unknown {
     return this.#failure
   }
@@ -66,7 +66,11 @@ export class TrackedCredentials extends ChannelCredentials {
         socket.once('close', () => this.#sockets.delete(socket))
         try {
           if (this.#tls === undefined) return await connector.connect(socket)
-          return { socket: await secured(socket, this.#endpoint, this.#tls), secure: true }
+          const onError = (error: unknown): void => {
+            this.#failure ??= error
+          }
+          const secure = await secured(socket, this.#endpoint, this.#tls, onError)
+          return { socket: secure, secure: true }
         } catch (error) {
           this.#failure ??= error
           throw error
@@ -88,7 +92,12 @@ export class TrackedCredentials extends ChannelCredentials {
 }
 
 /** @throws Error of `node:tls` with its code */
-function secured(socket: Socket, { host }: Endpoint, tls: ConnectionOptions): Promise<Socket> {
+function secured(
+  socket: Socket,
+  { host }: Endpoint,
+  tls: ConnectionOptions,
+  onError: (error: unknown) => void,
+): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const secure = connect({
       host,
@@ -98,6 +107,7 @@ function secured(socket: Socket, { host }: Endpoint, tls: ConnectionOptions): Pr
       socket,
       ALPNProtocols: ['h2'],
     })
+    secure.on('error', onError)
     secure.once('error', reject)
     secure.once('close', () => reject(new Error('the server has closed the connection')))
     secure.once('secureConnect', () => {

@@ -45,6 +45,11 @@ export class WatchFeed {
     this.#send({ progressRequest: {} })
   }
 
+  /** Nothing that has arrived is still to be read. */
+  get isEmpty(): boolean {
+    return this.#messages.size === 0
+  }
+
   /** The next message, if it is here. @throws the stream's status once all before it is read */
   poll(): WatchResponse | undefined {
     const message = this.#messages.shift()

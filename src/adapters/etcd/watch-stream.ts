@@ -11,7 +11,7 @@ import { LifeSign } from './life-sign.ts'
 import { listPages } from './list-pages.ts'
 import type { EtcdSettings } from './options.ts'
 import { checkPosition } from './position-check.ts'
-import { formatPosition, parsePosition, rangeName } from './position.ts'
+import { digestOf, formatPosition, formatRange, parsePosition } from './position.ts'
 import type { EtcdPosition } from './position.ts'
 import { marksMovePosition } from './progress-marks.ts'
 import { idOf, numberOf, rangeMethod } from './schema.ts'
@@ -25,6 +25,8 @@ const FRUITLESS_LISTS = 3
 const PAGE_GROWTH = 4
 /** Quiet looks after which a watch counts as caught up. */
 const QUIET_LOOKS = 4
+/** A watch that the server could not keep in step, without a word, has at least so many messages on their way. */
+const BEHIND_MESSAGES = 100
 
 type Reset = 'reconnected' | 'compacted'
 
@@ -50,13 +52,13 @@ export interface WatchStreamOptions {
 export class WatchStream {
   readonly #options: WatchStreamOptions
   readonly #range: KeyRange
-  readonly #rangeName: string
+  readonly #rangeText: string
   #alive = false
 
   constructor(options: WatchStreamOptions) {
     this.#options = options
     this.#range = hullOf(options.prefixes)
-    this.#rangeName = rangeName(this.#range)
+    this.#rangeText = formatRange(this.#range)
   }
 
   /** Ends by throwing, or with the signal. */
@@ -141,9 +143,10 @@ export class WatchStream {
     const listed = {
       clusterId,
       revision: revision ?? 0,
-      range: this.#rangeName,
+      range: this.#rangeText,
       lastKey: last?.key ?? '',
       lastRevision: last?.revision ?? 0,
+      lastDigest: last === undefined ? '' : digestOf(last.value),
     }
     if (prefixes.length === 1) return { ...listed, count }
     // The keys between the prefixes count, too.
@@ -186,24 +189,29 @@ export class WatchStream {
       const created = yield* this.#next(feed, listed)
       if (created.canceled) return { reason: await this.#explain(created, connection), wentOn }
       const check = checkPosition(position, this.#range, connection)
-      const { lost, revision } = listed ? yield* this.#patiently(check, connection) : await check
-      if (lost !== undefined) return { reason: lost, wentOn }
+      const verdict = listed ? yield* this.#patiently(check, connection) : await check
+      if (verdict.lost !== undefined) return { reason: verdict.lost, wentOn }
+      const start = verdict.position
       wentOn = true
-      yield { kind: 'progress', position: formatPosition(position) }
-      const events = new EventFolder(position, this.#options.skipped)
+      yield { kind: 'progress', position: formatPosition(start) }
+      const events = new EventFolder(start, this.#options.skipped)
       const marks = marksMovePosition(connection.status?.version)
       // Behind when the watch began: a delete at the border of a compaction may be lost on the way (W5).
-      let target = numberOf(created.header.revision) > position.revision ? revision : 0
+      let target = numberOf(created.header.revision) > start.revision ? verdict.revision : 0
+      let unchecked = 0
       for (;;) {
-        const caughtUp = events.position.revision >= target || quiet > QUIET_LOOKS
-        if (target > 0 && caughtUp && !events.amid) {
+        const isQuiet = quiet > QUIET_LOOKS && feed.isEmpty
+        const caughtUp = target > 0 && (isQuiet || events.position.revision >= target)
+        if ((caughtUp || (isQuiet && unchecked >= BEHIND_MESSAGES)) && !events.amid) {
           target = 0
+          unchecked = 0
           this.#options.memory.fragments = false
           const again = yield* this.#patiently(
             checkPosition(events.position, this.#range, connection),
             connection,
           )
-          if (again.lost !== undefined) return { reason: again.lost, wentOn }
+          // The same server on the same link: what differs was compacted away before it was sent.
+          if (again.lost !== undefined) return { reason: 'compacted', wentOn }
         }
         const response = feed.poll()
         if (response === undefined) {
@@ -215,7 +223,11 @@ export class WatchStream {
         }
         if (response.canceled) return { reason: await this.#explain(response, connection), wentOn }
         const batch = events.next(response, marks)
-        if (response.events.length > 0) quiet = 0
+        if (response.events.length > 0) {
+          quiet = 0
+          unchecked++
+        }
+        if (isCatchUp(response)) target = Math.max(target, numberOf(response.header.revision))
         if (batch !== undefined) yield batch
       }
     } catch (error) {
@@ -299,4 +311,10 @@ export class WatchStream {
     const problem = `a watch on several prefixes needs the right to read all keys from ${from} to ${to}`
     return new AccessDeniedError(settings.name, problem, { cause: error })
   }
+}
+
+/** A watch in step gets each revision by itself, when it is the newest: others are read from the history. */
+function isCatchUp({ events, header }: WatchResponse): boolean {
+  const [first] = events
+  return first !== undefined && numberOf(first.kv.modRevision) < numberOf(header.revision)
 }

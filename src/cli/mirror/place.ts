@@ -1,8 +1,18 @@
-/** A URL without what the same place can be written with or without: user, default port, database 0, TLS. */
+/** A URL without what the same place can be written with or without: user, default port, database 0, TLS, order. */
 export function placeOf(url: string): string {
+  const etcd = /^etcds?:\/\/(?:.*@)?(?<members>[^/]*)\/?$/su.exec(url)?.groups?.['members']
+  if (etcd !== undefined) return `etcd://${membersOf(etcd)}`
   return url
     .replace(/^(?:redis|rediss):\/\/(?:.*@)?/su, 'redis://')
     .replace(/^(?:redis|rediss)\+cluster:\/\/(?:.*@)?/su, 'redis+cluster://')
     .replace(/^(?<server>redis:\/\/.*?)(?::6379)?(?:\/0?)?$/su, '$<server>')
     .replace('//localhost', '//127.0.0.1')
+}
+
+function membersOf(list: string): string {
+  return list
+    .split(',')
+    .map((member) => member.replace(/:2379$/u, '').replace(/^localhost(?=:|$)/u, '127.0.0.1'))
+    .sort()
+    .join(',')
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import { EventFolder } from '../../../../src/adapters/etcd/event-folder.ts'
-import { parsePosition } from '../../../../src/adapters/etcd/position.ts'
+import { digestOf, parsePosition } from '../../../../src/adapters/etcd/position.ts'
 import type { EtcdPosition } from '../../../../src/adapters/etcd/position.ts'
 import type { WatchEvent, WatchResponse } from '../../../../src/adapters/etcd/schema.ts'
 import type { Batch } from '../../../../src/index.ts'
@@ -8,10 +8,11 @@ import type { Batch } from '../../../../src/index.ts'
 const START: EtcdPosition = {
   clusterId: 'c1',
   revision: 10,
-  range: 'ab',
+  range: 'ab-ac',
   count: 5,
   lastKey: '/f/start',
   lastRevision: 9,
+  lastDigest: 'd1',
 }
 
 function response(part: Partial<WatchResponse>): WatchResponse {
@@ -58,7 +59,8 @@ describe('the events of a watch', () => {
     const { events } = folder()
     const batch = events.next(response({ events: [put('/f/a', 11), put('/f/b', 12)] }), true)
     expect(keys(batch)).toEqual(['/f/a', '/f/b'])
-    expect(positionOf(batch)).toEqual({ ...START, revision: 12, lastKey: '/f/b', lastRevision: 12 })
+    const last = { lastKey: '/f/b', lastRevision: 12, lastDigest: digestOf(Buffer.from('v')) }
+    expect(positionOf(batch)).toEqual({ ...START, revision: 12, ...last })
   })
 
   it('counts new keys and deletes, and remembers a delete as the last', () => {
@@ -72,7 +74,8 @@ describe('the events of a watch', () => {
       revision: 13,
       count: 6,
       lastKey: '/f/a',
-      lastRevision: 0,
+      lastRevision: 13,
+      lastDigest: '',
     })
   })
 

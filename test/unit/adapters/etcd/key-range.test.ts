@@ -1,14 +1,21 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
+import { after, hullOf, keyText, rangeOf } from '../../../../src/adapters/etcd/key-range.ts'
+import type { KeyRange } from '../../../../src/adapters/etcd/key-range.ts'
 import {
-  after,
-  hullOf,
-  isInRange,
-  keyText,
-  rangeOf,
-} from '../../../../src/adapters/etcd/key-range.ts'
-import { formatPosition, parsePosition, rangeName } from '../../../../src/adapters/etcd/position.ts'
+  digestOf,
+  formatPosition,
+  formatRange,
+  parsePosition,
+  parseRange,
+} from '../../../../src/adapters/etcd/position.ts'
+import { watchResponse } from '../../../../src/adapters/etcd/schema.ts'
 import { marksMovePosition } from '../../../../src/adapters/etcd/progress-marks.ts'
+
+function isInRange(key: Buffer, range: KeyRange): boolean {
+  if (Buffer.compare(key, range.key) < 0) return false
+  return range.rangeEnd.equals(Buffer.of(0)) || Buffer.compare(key, range.rangeEnd) < 0
+}
 
 describe('ranges of keys', () => {
   it('a range holds exactly the keys with the prefix', () => {
@@ -58,18 +65,35 @@ describe('ranges of keys', () => {
   })
 })
 
+/** A message with a put of the key `k` to no bytes: the field is absent. */
+function emptyPut(): Uint8Array {
+  return Buffer.of(0x5a, 5, 0x12, 3, 0x0a, 1, 0x6b)
+}
+
 describe('positions', () => {
   it('are read as they were written, whatever the key', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), fc.nat(), fc.nat(), (lastKey, revision, count) => {
-        const range = rangeName(rangeOf(lastKey))
-        const position = { clusterId: 'ab12', revision, range, count, lastKey, lastRevision: 7 }
+        const range = formatRange(rangeOf(lastKey))
+        const last = { lastKey, lastRevision: 7, lastDigest: digestOf(Buffer.from(lastKey)) }
+        const position = { clusterId: 'ab12', revision, range, count, ...last }
         expect(parsePosition(formatPosition(position))).toEqual(position)
+        expect(parseRange(range)).toEqual(rangeOf(lastKey))
       }),
     )
   })
 
-  it.each(['', 'x', '1.2.3', 'ab.1.zz.2.3.key'])('%j is none', (text) => {
+  it('values have a digest, the empty one too', () => {
+    const bytes = Buffer.alloc(5_000, 'x')
+    const digests = [Buffer.of(), Buffer.of(0), bytes, bytes.subarray(1)].map(digestOf)
+    expect(new Set(digests).size).toBe(4)
+    expect(digests.every((digest) => /^[\da-f]+$/u.test(digest))).toBe(true)
+    expect(digestOf(watchResponse.decode(emptyPut()).events[0]?.kv.value as Uint8Array)).toBe(
+      digests[0],
+    )
+  })
+
+  it.each(['', 'x', '1.2.3', 'ab.1.zz.2.3.4.key'])('%j is none', (text) => {
     expect(parsePosition(text)).toBeUndefined()
   })
 })

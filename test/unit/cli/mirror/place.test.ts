@@ -8,6 +8,8 @@ it.each([
   ['redis://db.example:7000/3', 'rediss://a:b@db.example:7000/3'],
   ['redis+cluster://a:1,b:2', 'rediss+cluster://me:secret@a:1,b:2'],
   ['lmdb:./a', 'lmdb:./a'],
+  ['etcd://127.0.0.1', 'etcds://user:p%40ss@localhost:2379/'],
+  ['etcd://a:2379,b:3', 'etcd://b:3,a'],
 ])('%s and %s are the same place', (a, b) => {
   expect(placeOf(a)).toBe(placeOf(b))
 })
@@ -18,6 +20,7 @@ it.each([
   ['redis://127.0.0.1:6379/10', 'redis://127.0.0.1:6379/1'],
   ['redis://a', 'redis+cluster://a'],
   ['lmdb:./a', 'lmdb:./b'],
+  ['etcd://a', 'etcd://a:2380'],
 ])('%s and %s are not', (a, b) => {
   expect(placeOf(a)).not.toBe(placeOf(b))
 })
