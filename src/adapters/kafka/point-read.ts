@@ -1,4 +1,5 @@
 import { hasPrefix } from '../../api/key.ts'
+import type { Client } from './client.ts'
 import type { Connected } from './control.ts'
 import type { KafkaRecord } from './kafka-record.ts'
 import type { KafkaSettings } from './options.ts'
@@ -6,7 +7,7 @@ import { newTable } from './table.ts'
 import type { Table } from './table.ts'
 import { readOffsets } from './topic-offsets.ts'
 import type { Offsets } from './topic-offsets.ts'
-import { TopicReader } from './topic-reader.ts'
+import { fetchPartitions, TopicReader } from './topic-reader.ts'
 
 /** How long a broker waits for records that must still become readable (an open transaction). */
 const WAIT_MS = 100
@@ -15,15 +16,31 @@ const WAIT_MS = 100
 export async function targetsOf(
   { client }: Connected,
   topic: string,
-  written: Offsets,
+  written: Map<number, number>,
 ): Promise<Map<number, number>> {
   const targets = new Map(await readOffsets(client.cluster, topic, 'end'))
   for (const [partition, next] of written) {
-    // A topic made anew has none of our writes; its end is enough.
     const end = targets.get(partition)
-    if (end !== undefined && end < next) targets.set(partition, next)
+    if (end === undefined || end >= next) continue
+    // An open transaction holds it back; but a topic made anew has none of our writes, and its end is enough.
+    if ((await writtenTo(client, topic, partition, end)) >= next) targets.set(partition, next)
+    else written.delete(partition)
   }
   return targets
+}
+
+/** Behind the last record that is written, readable or not. */
+async function writtenTo(
+  { cluster }: Client,
+  topic: string,
+  partition: number,
+  end: number,
+): Promise<number> {
+  const [nodeId] = Object.keys(cluster.findLeaderForPartitions(topic, [partition]))
+  const broker = await cluster.findBroker({ nodeId: String(nodeId) })
+  const offsets = new Map([[partition, end]])
+  const [part] = await fetchPartitions(broker, topic, { offsets, maxBytes: 1, maxWaitMs: 1 })
+  return Number(part?.highWatermark ?? 0)
 }
 
 /**

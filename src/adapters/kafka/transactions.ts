@@ -61,8 +61,7 @@ export class Transactions {
 
   async #run(writes: readonly TransactionWrite[]): Promise<readonly number[]> {
     const { name } = this.#settings
-    // Who no longer waits gets nothing written.
-    if (writes.some(({ cancelled }) => cancelled)) throw new Error('cancelled')
+    assertWanted(writes)
     let transaction: Transaction
     try {
       const { producer } = await (this.#open ??= this.#connect())
@@ -97,8 +96,15 @@ export class Transactions {
         value,
         partition,
       }))
-      if (writes.some(({ cancelled }) => cancelled)) throw new Error('cancelled')
-      return await transaction.send({ topic, messages, acks: -1, timeout: commandTimeoutMs })
+      assertWanted(writes)
+      const answers = await transaction.send({
+        topic,
+        messages,
+        acks: -1,
+        timeout: commandTimeoutMs,
+      })
+      assertWanted(writes)
+      return answers
     } catch (error) {
       try {
         await transaction.abort()
@@ -152,6 +158,11 @@ export class Transactions {
 async function end({ client, producer }: Open, reason: Error): Promise<void> {
   await client.end(reason)
   await producer.disconnect().catch(() => {})
+}
+
+/** Who no longer waits was told that nothing is written. */
+function assertWanted(writes: readonly TransactionWrite[]): void {
+  if (writes.some(({ cancelled }) => cancelled)) throw new Error('cancelled')
 }
 
 function offsetsOf(
