@@ -16,9 +16,10 @@ const BATCH_BYTES = 900_000
 const BATCH_RECORDS = 2_000
 /** What a record has beside key and value, roughly. */
 const RECORD_BYTES = 32
-/** While a partition has no leader yet: the broker's refusal proves that nothing was written. */
-const MOVED_TRIES = 4
+/** While a partition has no leader yet; about three seconds. */
+const MOVED_TRIES = 10
 const MOVED_WAIT_MS = 100
+const MAX_MOVED_WAIT_MS = 500
 
 /** One record on its way. */
 export interface Write {
@@ -152,7 +153,9 @@ export class WriteQueue {
         const { client } = batch
         await client.cluster.refreshMetadata()
         await new Promise<void>((resolve) => {
-          this.#clock.after(MOVED_WAIT_MS * attempt, resolve, { keepAlive: true })
+          this.#clock.after(Math.min(MAX_MOVED_WAIT_MS, MOVED_WAIT_MS * attempt), resolve, {
+            keepAlive: true,
+          })
         })
       }
     }
