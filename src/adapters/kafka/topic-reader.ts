@@ -22,7 +22,7 @@ export interface TopicReaderOptions {
   readonly maxWaitMs: number
   /** Called before a fetch that comes late: what was there may have been replaced. @throws to end the reading */
   readonly recheck?: (partitions: readonly number[]) => Promise<void>
-  /** What is late for {@link recheck}; 1 000 ms. */
+  /** What is late for {@link recheck}; 200 ms. */
   readonly gapMs?: number
 }
 
@@ -125,7 +125,7 @@ export class TopicReader {
   }
 
   async #ask(node: Node): Promise<Answer> {
-    const { cluster, topic, fetchBytes, maxWaitMs, filter, recheck, gapMs = 1_000 } = this.#options
+    const { cluster, topic, fetchBytes, maxWaitMs, filter, recheck, gapMs = 200 } = this.#options
     const late = node.answeredAt !== undefined && performance.now() - node.answeredAt > gapMs
     if (late && recheck !== undefined) await recheck(node.partitions)
     const alone = [...node.empty].find(([, times]) => times >= EMPTY_ANSWERS)?.[0]
