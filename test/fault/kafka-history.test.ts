@@ -11,6 +11,8 @@ import { createTopic, fill, otherProgram } from '../support/kafka-topics.ts'
 import type { OtherProgram } from '../support/kafka-topics.ts'
 import { commitTo, probeStream, put, realIo } from '../support/transport-stream.ts'
 import { waitFor } from '../support/wait-for.ts'
+import { listOf } from '../../src/kit/list-of.ts'
+import { Follower } from './kafka-follower.ts'
 
 const opened: { close(): Promise<void> }[] = []
 afterEach(async () => {
@@ -112,4 +114,41 @@ await describeWithKafka('Kafka: what the log cleaner and new partitions leave', 
       timeoutMs: 10_000,
     })
   }, 60_000)
+
+  it('programs that partition in other ways, and growth: the fold is what a list gives', async () => {
+    for (const partitions of [1, 3]) {
+      const topic = await createTopic(other, { partitions })
+      const url = `kafka://${server.address}/${topic}`
+      const stranger = other.kafka.producer({
+        createPartitioner:
+          () =>
+          ({ partitionMetadata }) =>
+            Math.floor(Math.random() * partitionMetadata.length),
+        metadataMaxAge: 300,
+      })
+      await stranger.connect()
+      const follower = new Follower({ url, fetchBytes: 1_024 })
+      opened.push(follower.agent)
+      await follower.start()
+      for (let round = 0; round < 60; round++) {
+        const messages = Array.from({ length: 1 + (round % 5) }, (_, i) => ({
+          key: `/f/${Math.floor(Math.random() * 8)}`,
+          value: Math.random() < 0.3 ? null : `${round}.${i}`,
+          timestamp: String(Date.now() - Math.floor(Math.random() * 50)),
+        }))
+        const { producer } = round % 2 === 0 ? { producer: stranger } : other
+        await producer.send({ topic, messages })
+        if (round === 20) {
+          await other.admin.createPartitions({ topicPartitions: [{ topic, count: 5 }] })
+        }
+      }
+      const reader = await open(topic)
+      const stored: Record<string, string> = {}
+      for await (const page of listOf(reader, '/f/', realIo())) {
+        for (const { key, value } of page) stored[key] = Buffer.from(value).toString()
+      }
+      await follower.converges(stored)
+      await stranger.disconnect()
+    }
+  }, 90_000)
 })

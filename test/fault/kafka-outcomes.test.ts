@@ -1,7 +1,8 @@
 import { afterEach, beforeAll, expect, it } from '@jest/globals'
 import { kafka, msgsync } from '../../src/adapters/kafka/index.ts'
-import type { KafkaTransport } from '../../src/adapters/kafka/index.ts'
+import type { KafkaTransport, TopicMessage } from '../../src/adapters/kafka/index.ts'
 import { isSyncError, raw, TimeoutError } from '../../src/index.ts'
+import type { TransportUnavailableError } from '../../src/index.ts'
 import type { Op } from '../../src/api/transport.ts'
 import { describeWithKafka } from '../servers/describe-with-kafka.ts'
 import { startKafka } from '../servers/kafka-server.ts'
@@ -116,4 +117,63 @@ await describeWithKafka('Kafka: what became of a write', () => {
     })
     expect(result).toMatchObject({ ok: true, offset: 0 })
   })
+
+  it('reads do not wait for a consumer that takes nothing', async () => {
+    const topic = await createTopic(other)
+    const transport = await open(topic)
+    const io = realIo()
+    const batches = transport.stream([''], undefined, io)[Symbol.asyncIterator]()
+    for (let next = await batches.next(); next.value?.kind !== 'listed';) {
+      next = await batches.next()
+    }
+    await batches.next()
+    for (let i = 0; i < 3; i++) await commitTo(transport, put('/k', `${i}`))
+    const pairs = await transport.get(['/k'], realIo())
+    expect(pairs.map(({ version }) => version)).toEqual(['0:2'])
+    io.abort()
+    await batches.return?.()
+  }, 20_000)
+
+  it('a publisher waits for a broker that is killed and started again: what was not sent is sent then', async () => {
+    const topic = await createTopic(other)
+    const publisher = msgsync({
+      url: `kafka://${server.address}/${topic}`,
+      batchMessages: 10,
+      maxInFlight: 100,
+    })
+    opened.push(publisher)
+    await publisher.open()
+    const outcomes: string[] = []
+    let over = false
+    async function* messages(): AsyncGenerator<TopicMessage> {
+      for (let i = 0; !over; i++) {
+        yield { key: `k${i % 7}`, message: raw(Buffer.from(String(i))) }
+      }
+    }
+    const done = new Promise<void>((resolve, reject) => {
+      publisher.publish(messages()).subscribe({
+        next: (result) => {
+          const error = result.ok ? undefined : (result.error as TransportUnavailableError)
+          outcomes.push(error?.outcome ?? 'applied')
+        },
+        complete: resolve,
+        error: reject,
+      })
+    })
+    await waitFor(() => outcomes.length > 200)
+    await server.kill('SIGKILL')
+    await server.start()
+    const before = outcomes.length
+    await waitFor(() => outcomes.length > before + 500, { timeoutMs: 60_000 })
+    over = true
+    await done
+    const lines = await server.consumed(topic, { idleMs: 5_000 })
+    const numbers = lines.map(Number)
+    expect(numbers).toEqual([...new Set(numbers)].toSorted((a, b) => a - b))
+    const stored = new Set(numbers)
+    const lost = outcomes.flatMap((of, i) => (of === 'applied' && !stored.has(i) ? [i] : []))
+    expect(lost).toEqual([])
+    // Requests that were under way, one at a time.
+    expect(outcomes.filter((of) => of !== 'applied').length).toBeLessThanOrEqual(50)
+  }, 120_000)
 })
