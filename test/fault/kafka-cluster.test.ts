@@ -1,11 +1,12 @@
 import { afterEach, beforeAll, expect, it } from '@jest/globals'
+import { kafka } from '../../src/adapters/kafka/index.ts'
 import { TransportUnavailableError } from '../../src/index.ts'
 import { describeWithKafka } from '../servers/describe-with-kafka.ts'
 import { startKafkaCluster } from '../servers/kafka-cluster.ts'
 import type { KafkaCluster } from '../servers/kafka-cluster.ts'
 import { createTopic, otherProgram } from '../support/kafka-topics.ts'
 import type { OtherProgram } from '../support/kafka-topics.ts'
-import { commitTo, put } from '../support/transport-stream.ts'
+import { commitTo, put, realIo } from '../support/transport-stream.ts'
 import { waitFor } from '../support/wait-for.ts'
 import { Follower } from './kafka-follower.ts'
 
@@ -81,4 +82,56 @@ await describeWithKafka('Kafka faults, three brokers', () => {
     )
     await follower.converges({ ...expected, '/f/0': 'txn', '/f/9': 'txn' }, 60_000)
   })
+
+  it('the leader moves again and again under a write load: no write twice, each outcome true', async () => {
+    const topic = await createTopic(other, { replicationFactor: 3 })
+    const transport = kafka({ brokers: cluster.addresses.split(','), topic })
+    await transport.open(realIo())
+    const leader = async (): Promise<number> => {
+      const { topics } = await other.admin.fetchTopicMetadata({ topics: [topic] })
+      return topics[0]?.partitions[0]?.leader ?? -1
+    }
+    const outcomes = new Map<string, string>()
+    let over = false
+    const writers = Array.from({ length: 8 }, async (_, writer) => {
+      for (let i = 0; !over; i++) {
+        const value = `${writer}-${i}`
+        outcomes.set(
+          value,
+          await commitTo(transport, put(`/f/${writer}`, value)).then(
+            () => 'applied',
+            (error: unknown) => (error as TransportUnavailableError).outcome,
+          ),
+        )
+      }
+    })
+    const ids = cluster.servers.map(({ id, running }) => (running ? id : -1)).filter((id) => id > 0)
+    for (let move = 0; move < 15; move++) {
+      const now = await leader()
+      const replicas = ids.filter((id) => id !== now)
+      await other.admin.alterPartitionReassignments({
+        topics: [{ topic, partitionAssignment: [{ partition: 0, replicas }] }],
+      })
+      await waitFor(async () => ![now, -1].includes(await leader()), { timeoutMs: 30_000 })
+      await other.admin.alterPartitionReassignments({
+        topics: [{ topic, partitionAssignment: [{ partition: 0, replicas: [...replicas, now] }] }],
+      })
+      await waitFor(
+        async () => {
+          const { topics } = await other.admin.fetchTopicMetadata({ topics: [topic] })
+          return topics[0]?.partitions[0]?.isr.length === ids.length
+        },
+        { timeoutMs: 30_000 },
+      )
+    }
+    over = true
+    await Promise.all(writers)
+    await transport.close()
+    const lines = await cluster.server(await leader()).consumed(topic, { idleMs: 5_000 })
+    const stored = new Set(lines)
+    expect(lines.length).toBe(stored.size)
+    const isFalse = ([value, outcome]: readonly [string, string]): boolean =>
+      outcome === (stored.has(value) ? 'not-applied' : 'applied')
+    expect([...outcomes].filter(isFalse)).toEqual([])
+  }, 180_000)
 })

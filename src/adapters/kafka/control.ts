@@ -74,7 +74,11 @@ export class Control {
   async #topicOf(dialled: Dialled): Promise<Connected> {
     const client = await dialled.client
     const { topic } = this.#settings
-    dialled.loading ??= loadTopic(client.cluster, topic)
+    // What the broker could not say yet is asked for again.
+    dialled.loading ??= loadTopic(client.cluster, topic).catch((error: unknown) => {
+      dialled.loading = undefined
+      throw error
+    })
     await dialled.loading
     // Looks at the brokers only now and then.
     await client.cluster.refreshMetadataIfNecessary()

@@ -27,7 +27,7 @@ const DOUBTFUL: ReadonlySet<string> = new Set([
   'UNKNOWN',
   'KAFKAJS_UNKNOWN_ERROR_CODE',
 ])
-/** Somebody else leads now, or nobody yet. */
+/** Somebody else leads now, or nobody yet. A leader that is deposed while it waits for its replicas says it, too. */
 const MOVED: ReadonlySet<string> = new Set([
   'NOT_LEADER_FOR_PARTITION',
   'LEADER_NOT_AVAILABLE',
@@ -68,7 +68,12 @@ export function isTooLarge(error: unknown): boolean {
   return TOO_LARGE.has(answerOf(error) ?? '')
 }
 
-/** The broker refused a write because another one leads the partition: nothing was written, metadata is stale. */
+/** It will be able to say soon. */
+export function isLoading(error: unknown): boolean {
+  return answerOf(error) === 'GROUP_LOAD_IN_PROGRESS'
+}
+
+/** Another broker leads the partition, metadata is stale; the write may have been written all the same. */
 export function hasMoved(error: unknown): boolean {
   return MOVED.has(answerOf(error) ?? '')
 }
@@ -82,7 +87,8 @@ export function hasNoCoordinator(error: unknown): boolean {
 /** What became of a write that was handed to the socket. */
 export function outcomeOf(error: unknown): WriteOutcome {
   const answer = answerOf(error)
-  return answer === undefined || DOUBTFUL.has(answer) ? 'unknown' : 'not-applied'
+  const doubtful = answer === undefined || DOUBTFUL.has(answer) || MOVED.has(answer)
+  return doubtful ? 'unknown' : 'not-applied'
 }
 
 /** An error of ours for what kafkajs, a broker or the socket reported; `outcome` says what became of a write. */

@@ -49,6 +49,15 @@ export class KafkaRecord implements RawPair {
     return versionOf(this.partition, this.offset)
   }
 
+  /** The same record under another revision. */
+  at(revision: number): KafkaRecord {
+    const { key, partition, offset, timestamp } = this
+    const copy = new KafkaRecord(key, partition, offset, timestamp)
+    copy.revision = revision
+    if (this.#memory !== undefined) copy.hold(this.#memory, this.#start, this.#length)
+    return copy
+  }
+
   /** Its value is this part of memory. */
   hold(memory: Uint8Array, start: number, length: number): void {
     this.#memory = memory

@@ -37,6 +37,8 @@ import { WriteQueue } from './write-queue.ts'
 
 /** Pairs per page of a list. */
 const PAGE = 2_000
+/** How long a read waits for a stream, whose consumer may take nothing, before it reads the topic itself; ms. */
+const REACH_MS = 1_000
 /** Tables of ended streams that are kept for those that go on. */
 const PARKED = 4
 
@@ -135,7 +137,7 @@ export class DefaultKafkaTransport implements KafkaTransport {
   }
 
   async *list(prefix: string, io: Io): AsyncIterable<readonly RawPair[]> {
-    const view = await this.#within(io, (call) => this.#reached([prefix], call))
+    const view = await this.#within(io, (call) => this.#reached([prefix], call, io))
     if (view !== undefined) {
       yield* pagesOf(view.under(prefix), prefix, PAGE)
       return
@@ -148,7 +150,7 @@ export class DefaultKafkaTransport implements KafkaTransport {
 
   async get(keys: readonly string[], io: Io): Promise<readonly RawPair[]> {
     return this.#within(io, async (call) => {
-      const view = await this.#reached(keys, call)
+      const view = await this.#reached(keys, call, io)
       if (view !== undefined) return present(keys.map((key) => view.get(key)))
       const wanted = new Set(keys)
       const table = await this.#readTopic((key) => wanted.has(key), call)
@@ -276,7 +278,7 @@ export class DefaultKafkaTransport implements KafkaTransport {
   }
 
   /** A live table that has all that is stored now under these prefixes or keys; undefined when there is none. */
-  async #reached(prefixes: readonly string[], call: Call): Promise<LiveTable | undefined> {
+  async #reached(prefixes: readonly string[], call: Call, io: Io): Promise<LiveTable | undefined> {
     const { control, writes } = this.#working as Working
     const view = [...this.#views].find((one) => prefixes.every((prefix) => one.covers(prefix)))
     if (view === undefined) return undefined
@@ -284,7 +286,14 @@ export class DefaultKafkaTransport implements KafkaTransport {
       targetsOf(connected, this.#settings.topic, writes.written),
     )
     call.throwIfAborted()
-    return (await view.reach(targets)) ? view : undefined
+    const reached = await new Promise<boolean>((resolve, reject) => {
+      const timer = io.clock.after(REACH_MS, () => resolve(false), { keepAlive: true })
+      view
+        .reach(targets)
+        .then(resolve, reject)
+        .finally(() => timer.stop())
+    })
+    return reached ? view : undefined
   }
 
   #readTopic(wanted: (key: string) => boolean, call: Call): Promise<Table> {

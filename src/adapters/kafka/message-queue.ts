@@ -1,7 +1,7 @@
 // Of this CommonJS package Node finds few names.
 import kafkajs from 'kafkajs'
 import type { Message, Producer } from 'kafkajs'
-import { InvalidOptionError } from '../../api/errors.ts'
+import { InvalidOptionError, TransportUnavailableError } from '../../api/errors.ts'
 import type { Client } from './client.ts'
 import type { Connected, Control } from './control.ts'
 import { answerOf, isTooLarge, outcomeOf, tooLarge, translate } from './errors.ts'
@@ -14,6 +14,10 @@ import type { Written } from './write-queue.ts'
 
 /** Repetitions are told by the broker by their sequence numbers. */
 const RETRY = { retries: 8, initialRetryTime: 50, multiplier: 2, maxRetryTime: 1_000 } as const
+/** How long a message that has not been sent yet waits for a broker, and how long between two looks; ms. */
+const PATIENCE_MS = 30_000
+const LOOK_MS = 100
+const MAX_LOOK_MS = 1_000
 /** What a record has beside key and value, roughly. */
 const RECORD_BYTES = 32
 /** Messages without a key stay with one partition for so long, for full batches. */
@@ -35,13 +39,19 @@ export class MessageQueue {
   readonly #placement: Placement
   readonly #producers = new WeakMap<Client, Promise<Producer>>()
   #keyless = 0
+  #flushed = false
   #open = 0
   #wakers: (() => void)[] = []
 
   constructor(settings: MsgsyncSettings, control: Control) {
     this.#settings = settings
     this.#control = control
-    this.#placement = new Placement(control)
+    this.#placement = new Placement({
+      get last() {
+        return control.last
+      },
+      use: (task) => this.#use(task, () => false),
+    })
     this.#lanes = new Lanes({
       batchBytes: settings.batchBytes,
       batchItems: settings.batchMessages,
@@ -90,8 +100,9 @@ export class MessageQueue {
     )
   }
 
-  /** Nothing waits any longer for others. */
+  /** Nothing waits any longer for others, or for a broker that is away. */
   flush(): void {
+    this.#flushed = true
     this.#lanes.flush()
   }
 
@@ -123,11 +134,14 @@ export class MessageQueue {
   async #send(partition: number, items: readonly Item[]): Promise<void> {
     let sent = false
     try {
-      const base = await this.#control.use(async ({ client }) => {
-        const producer = await this.#producerOf(client)
-        sent = true
-        return this.#produce(client, producer, items)
-      })
+      const base = await this.#use(
+        async ({ client }) => {
+          const producer = await this.#producerOf(client)
+          sent = true
+          return this.#produce(client, producer, items)
+        },
+        () => sent,
+      )
       let offset = base
       for (const item of items) this.#settle(item, { partition, offset: offset++ }, undefined)
     } catch (error) {
@@ -136,6 +150,26 @@ export class MessageQueue {
         const outcome = sent ? outcomeOf(error) : 'not-applied'
         const failure = translate(this.#settings.kafka.name, error, outcome)
         for (const item of items) this.#settle(item, undefined, failure)
+      }
+    }
+  }
+
+  /** Tries again while no broker is there, as long as nothing was sent. @throws what the task throws, errors of kafkajs */
+  async #use<T>(task: (connected: Connected) => Promise<T>, sent: () => boolean): Promise<T> {
+    const { clock, kafka } = this.#settings
+    const begunAt = clock.now()
+    for (let waitMs = LOOK_MS; ; waitMs = Math.min(MAX_LOOK_MS, 2 * waitMs)) {
+      try {
+        return await this.#control.use(task)
+      } catch (error) {
+        const failure = translate(kafka.name, error)
+        const mends = failure instanceof TransportUnavailableError && failure.retryable
+        const isOver = this.#flushed || clock.now() - begunAt > PATIENCE_MS
+        // What the broker refused by a word of its own is no matter of waiting.
+        if (sent() || !mends || answerOf(error) !== undefined || isOver) throw error
+        await new Promise<void>((resolve) => {
+          clock.after(waitMs, resolve, { keepAlive: true })
+        })
       }
     }
   }

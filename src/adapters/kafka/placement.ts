@@ -1,5 +1,7 @@
 import type { Connected, Control } from './control.ts'
 
+type Uses = Pick<Control, 'last' | 'use'>
+
 interface Unplaced {
   readonly place: (connected: Connected) => void
   readonly fail: (error: unknown) => void
@@ -7,10 +9,10 @@ interface Unplaced {
 
 /** Gives records their partitions in the order in which they came, also those that wait for the first connection. */
 export class Placement {
-  readonly #control: Control
+  readonly #control: Uses
   #waiting: Unplaced[] = []
 
-  constructor(control: Control) {
+  constructor(control: Uses) {
     this.#control = control
   }
 

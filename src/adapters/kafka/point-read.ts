@@ -1,5 +1,5 @@
-import type { Cluster } from 'kafkajs'
 import { hasPrefix } from '../../api/key.ts'
+import type { Client } from './client.ts'
 import type { Connected } from './control.ts'
 import type { KafkaRecord } from './kafka-record.ts'
 import type { KafkaSettings } from './options.ts'
@@ -16,30 +16,30 @@ const WAIT_MS = 100
 export async function targetsOf(
   { client }: Connected,
   topic: string,
-  written: Offsets,
+  written: Map<number, number>,
 ): Promise<Map<number, number>> {
   const { cluster } = client
   const targets = new Map(await readOffsets(cluster, topic, 'end'))
   for (const [partition, next] of written) {
     const end = targets.get(partition)
     if (end === undefined || end >= next) continue
-    // Behind an open transaction, or in a topic that was made anew and has none of our writes.
-    if ((await readHighWatermark(cluster, topic, partition, end)) >= next) {
-      targets.set(partition, next)
-    }
+    // An open transaction holds it back; but a topic made anew has none of our writes, and its end is enough.
+    if ((await writtenTo(client, topic, partition, end)) >= next) targets.set(partition, next)
+    else written.delete(partition)
   }
   return targets
 }
 
-async function readHighWatermark(
-  cluster: Cluster,
+/** Behind the last record that is written, readable or not. */
+async function writtenTo(
+  { cluster }: Client,
   topic: string,
   partition: number,
-  offset: number,
+  end: number,
 ): Promise<number> {
-  const [nodeId = ''] = Object.keys(cluster.findLeaderForPartitions(topic, [partition]))
-  const broker = await cluster.findBroker({ nodeId })
-  const offsets = new Map([[partition, offset]])
+  const [nodeId] = Object.keys(cluster.findLeaderForPartitions(topic, [partition]))
+  const broker = await cluster.findBroker({ nodeId: String(nodeId) })
+  const offsets = new Map([[partition, end]])
   const [part] = await fetchPartitions(broker, topic, { offsets, maxBytes: 1, maxWaitMs: 1 })
   return Number(part?.highWatermark ?? 0)
 }

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { createHash } from 'node:crypto'
 import { MAX_KEY_BYTES } from '../../api/key.ts'
+import type { Extent } from './batch-extents.ts'
 import { KafkaRecord, ValueCopier } from './kafka-record.ts'
 
 /** One partition of a fetch answer, as kafkajs decodes it. */
@@ -10,6 +11,8 @@ export interface FetchedPartition {
   readonly lastStableOffset?: string
   readonly abortedTransactions?: readonly AbortedTransaction[] | null
   readonly messages: readonly FetchedMessage[]
+  /** How far the answer went; undefined where it is not known. */
+  readonly extent?: Extent | undefined
 }
 
 export interface AbortedTransaction {
@@ -86,7 +89,8 @@ export function readRecords(
     }
   }
   const last = messages.at(-1)
-  const next = last === undefined ? from : Math.max(from, behind(last))
+  const behindLast = last === undefined ? from : behind(last)
+  const next = Math.max(from, behindLast, fetched.extent?.behind ?? 0)
   return { partition, records, next, last: last && evidenceOf(last), end }
 }
 

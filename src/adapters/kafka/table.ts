@@ -1,11 +1,12 @@
 import type { RawChange } from '../../api/transport.ts'
 import type { KafkaRecord } from './kafka-record.ts'
 import { MergedTable } from './merged-table.ts'
+import type { Partitioner } from './partitioner.ts'
 import { SingleTable } from './single-table.ts'
 
 /** What the records of a topic add up to. */
 export interface Table {
-  /** Some keys lie in several partitions. */
+  /** Some keys lie in several partitions, or in another than their own: only who has the table can go on. */
   readonly stranded: boolean
   /** One more record while the list is read; those of a partition in order. */
   load(record: KafkaRecord): void
@@ -19,7 +20,14 @@ export interface Table {
   readonly pairs: ReadonlyMap<string, KafkaRecord>
 }
 
-/** For a topic of so many partitions. `onStranded` is called once per key that lies in several. */
-export function newTable(partitions: number, onStranded: (key: string) => void): Table {
-  return partitions === 1 ? new SingleTable() : new MergedTable(onStranded)
+/**
+ * For a topic of so many partitions. `onStranded` is called once per key that lies in several; with `partitionOf` keys
+ * are looked for that lie in another than their own.
+ */
+export function newTable(
+  partitions: number,
+  onStranded: (key: string) => void,
+  partitionOf?: Partitioner,
+): Table {
+  return partitions === 1 ? new SingleTable() : new MergedTable(onStranded, partitionOf)
 }

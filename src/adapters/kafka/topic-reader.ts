@@ -1,5 +1,7 @@
 import type { Broker, Cluster } from 'kafkajs'
 import { Wakeup } from '../../kit/wakeup.ts'
+import { watchExtents } from './batch-extents.ts'
+import type { Extents } from './batch-extents.ts'
 import { readRecords } from './records.ts'
 import type { FetchedPartition, RecordFilter, RecordPage } from './records.ts'
 
@@ -20,7 +22,7 @@ export interface TopicReaderOptions {
   readonly maxWaitMs: number
   /** Called before a fetch that comes late: what was there may have been replaced. @throws to end the reading */
   readonly recheck?: (partitions: readonly number[]) => Promise<void>
-  /** What is late for {@link recheck}; 1 000 ms. */
+  /** What is late for {@link recheck}; 200 ms. */
   readonly gapMs?: number
 }
 
@@ -123,7 +125,7 @@ export class TopicReader {
   }
 
   async #ask(node: Node): Promise<Answer> {
-    const { cluster, topic, fetchBytes, maxWaitMs, filter, recheck, gapMs = 1_000 } = this.#options
+    const { cluster, topic, fetchBytes, maxWaitMs, filter, recheck, gapMs = 200 } = this.#options
     const late = node.answeredAt !== undefined && performance.now() - node.answeredAt > gapMs
     if (late && recheck !== undefined) await recheck(node.partitions)
     const alone = [...node.empty].find(([, times]) => times >= EMPTY_ANSWERS)?.[0]
@@ -142,7 +144,8 @@ export class TopicReader {
       const { partition } = part
       const from = this.#next.get(partition) ?? 0
       const page = readRecords(part, from, filter)
-      const read = alone === undefined ? page : behindGap(page, from)
+      const isGap = alone !== undefined && (part.extent?.bytes ?? 0) === 0
+      const read = isGap ? behindGap(page, from) : page
       if (read.next > from) {
         this.#next.set(partition, read.next)
         pages.push(read)
@@ -155,7 +158,7 @@ export class TopicReader {
   }
 }
 
-/** Asked for alone and with room for any batch, a partition that shows nothing before its end has nothing there. */
+/** Asked for alone and with room for any batch, a partition that has no batch before its end has nothing there. */
 function behindGap(page: RecordPage, from: number): RecordPage {
   return page.next > from ? page : { ...page, next: Math.max(from, page.end) }
 }
@@ -172,7 +175,11 @@ export async function fetchPartitions(
   topic: string,
   { offsets, maxBytes, maxWaitMs }: FetchOptions,
 ): Promise<readonly FetchedPartition[]> {
-  const answer = (await broker.fetch({
+  let extents: Extents = new Map()
+  const watched = watchExtents(broker, (seen) => {
+    extents = seen
+  })
+  const answer = (await watched.fetch({
     isolationLevel: 1,
     maxWaitTime: maxWaitMs,
     minBytes: 1,
@@ -188,5 +195,7 @@ export async function fetchPartitions(
       },
     ],
   })) as { responses: readonly { partitions: readonly FetchedPartition[] }[] }
-  return answer.responses.flatMap(({ partitions }) => partitions)
+  return answer.responses.flatMap(({ partitions }) =>
+    partitions.map((part) => ({ ...part, extent: extents.get(part.partition) })),
+  )
 }

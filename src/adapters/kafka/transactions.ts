@@ -87,8 +87,7 @@ export class Transactions {
     const { signal } = this.#closing
     const over = clock.now() + commandTimeoutMs * BEGIN_SHARE
     for (let attempt = 0; ; attempt++) {
-      // Who no longer waits gets nothing written.
-      if (writes.some(({ cancelled }) => cancelled)) throw new Error('cancelled')
+      assertWanted(writes)
       try {
         const { producer } = await (this.#open ??= this.#connect())
         return await producer.transaction()
@@ -113,8 +112,15 @@ export class Transactions {
         value,
         partition,
       }))
-      if (writes.some(({ cancelled }) => cancelled)) throw new Error('cancelled')
-      return await transaction.send({ topic, messages, acks: -1, timeout: commandTimeoutMs })
+      assertWanted(writes)
+      const answers = await transaction.send({
+        topic,
+        messages,
+        acks: -1,
+        timeout: commandTimeoutMs,
+      })
+      assertWanted(writes)
+      return answers
     } catch (error) {
       try {
         await transaction.abort()
@@ -168,6 +174,11 @@ export class Transactions {
 async function end({ client, producer }: Open, reason: Error): Promise<void> {
   await client.end(reason)
   await producer.disconnect().catch(() => {})
+}
+
+/** Who no longer waits was told that nothing is written. */
+function assertWanted(writes: readonly TransactionWrite[]): void {
+  if (writes.some(({ cancelled }) => cancelled)) throw new Error('cancelled')
 }
 
 function offsetsOf(

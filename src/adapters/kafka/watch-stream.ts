@@ -74,7 +74,9 @@ export class WatchStream {
   #position: StreamPosition | undefined
   #handedOver: Position | undefined
   #retentionMs = DEFAULT_DELETE_RETENTION_MS
-  /** The topic has another number of partitions now. */
+  /** Of the topic, when this list or resume began. */
+  #partitions = 0
+  /** It has another number now. */
   #grown = false
 
   constructor(options: WatchStreamOptions) {
@@ -141,6 +143,7 @@ export class WatchStream {
     const begunAt = io.clock.now()
     this.#grown = false
     const partitions = await loadTopic(cluster, topic)
+    this.#partitions = partitions
     this.#options.partitions(partitions)
     this.#partitioner = partitionerOf(topic, partitions)
     const of = await this.#options.settingsOf(client, from === undefined)
@@ -177,7 +180,7 @@ export class WatchStream {
     begunAt: number,
   ): AsyncGenerator<Batch> {
     const { io, settings } = this.#options
-    const table = newTable(ends.size, this.#options.stranded)
+    const table = newTable(ends.size, this.#options.stranded, this.#partitioner)
     this.#table = table
     const left = new Map(
       [...ends].filter(([partition, end]) => (place.next.get(partition) ?? 0) < end),
@@ -320,10 +323,12 @@ export class WatchStream {
     }
     const look = async (): Promise<void> => {
       const { cluster } = client
-      const before = cluster.findTopicPartitionMetadata(settings.topic).length
+      const { reader } = looking
       await cluster.refreshMetadata()
+      if (reader !== looking.reader) return
+      // The driver looks by itself, too: what it knew just before says nothing.
       const now = cluster.findTopicPartitionMetadata(settings.topic).length
-      this.#grown ||= now !== before
+      this.#grown ||= now !== this.#partitions
       if (this.#grown) looking.reader?.wake()
     }
     const arm = (): void => {

@@ -1,21 +1,25 @@
-import type { Message } from 'kafkajs'
+import type { Broker, Message } from 'kafkajs'
 import { TransportUnavailableError } from '../../api/errors.ts'
 import type { Clock } from '../../api/clock.ts'
-import type { Connected, Control } from './control.ts'
+import type { Client } from './client.ts'
+import type { Control } from './control.ts'
 import { hasMoved, isTooLarge, outcomeOf, tooLarge, translate } from './errors.ts'
 import { Lanes } from './lanes.ts'
 import type { LaneItem } from './lanes.ts'
 import type { KafkaSettings } from './options.ts'
 import { Placement } from './placement.ts'
+import { Sequences } from './sequences.ts'
+import type { Sequence } from './sequences.ts'
 
 /** Together in one request, at most: more than one record must fit a topic with Kafka's default limit. */
 const BATCH_BYTES = 900_000
 const BATCH_RECORDS = 2_000
 /** What a record has beside key and value, roughly. */
 const RECORD_BYTES = 32
-/** While a partition has no leader yet: the broker's refusal proves that nothing was written. */
-const MOVED_TRIES = 4
+/** While a partition has no leader yet; about three seconds. */
+const MOVED_TRIES = 10
 const MOVED_WAIT_MS = 100
+const MAX_MOVED_WAIT_MS = 500
 
 /** One record on its way. */
 export interface Write {
@@ -54,8 +58,9 @@ class Item implements LaneItem {
 }
 
 /**
- * Writes records without repeating any: kafkajs' own retries are not used, and a producer's sequence numbers are not
- * needed. One request carries records of one partition, so that each refusal tells what became of which record.
+ * Writes records, none of them twice: kafkajs' own retries are not used. A request is repeated only when another broker
+ * leads now, under its sequence number: the old leader may have written it and passed it on before it said so. One
+ * request carries records of one partition, so that each refusal tells what became of which record.
  */
 export class WriteQueue {
   readonly #settings: KafkaSettings
@@ -63,6 +68,7 @@ export class WriteQueue {
   readonly #clock: Clock
   readonly #lanes: Lanes<Item>
   readonly #placement: Placement
+  readonly #sequences: Sequences
   /** By partition: behind the last record that we wrote. */
   readonly written: Map<number, number> = new Map()
   /** `max.message.bytes`, where known. */
@@ -73,6 +79,7 @@ export class WriteQueue {
     this.#control = control
     this.#clock = clock
     this.#placement = new Placement(control)
+    this.#sequences = new Sequences(clock)
     this.#lanes = new Lanes({
       batchBytes: BATCH_BYTES,
       batchItems: BATCH_RECORDS,
@@ -102,9 +109,14 @@ export class WriteQueue {
   }
 
   /** Settles every item; does not throw. */
-  async #send(partition: number, items: readonly Item[]): Promise<void> {
+  async #send(partition: number, taken: readonly Item[]): Promise<void> {
+    let items = taken
     try {
-      const base = await this.#produce(partition, items)
+      const base = await this.#produce(partition, () => {
+        // Who gave up was told that it was not sent.
+        items = items.filter(({ cancelled }) => !cancelled)
+        return items
+      })
       this.noteWritten(partition, base + items.length)
       for (const [i, item] of items.entries()) item.resolve({ partition, offset: base + i })
     } catch (error) {
@@ -121,50 +133,95 @@ export class WriteQueue {
     }
   }
 
-  /** The first offset. @throws errors of kafkajs */
-  async #produce(partition: number, items: readonly Item[]): Promise<number> {
+  /** The first offset. `unsent` gives what is still to be sent. @throws errors of kafkajs */
+  async #produce(partition: number, unsent: () => readonly Item[]): Promise<number> {
+    let batch: Batch | undefined
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.#control.use((connected) => this.#request(connected, partition, items))
+        return await this.#control.use(async ({ client }) => {
+          // Another client has other sequence numbers: what may be written is not sent again.
+          if (batch !== undefined && batch.client !== client) throw batch.refusal
+          const broker = await leaderOf(client, this.#settings, partition)
+          const sequence = batch?.sequence ?? (await this.#sequences.of(client, broker))
+          batch ??= { client, sequence, items: unsent(), refusal: undefined }
+          return this.#request(broker, partition, batch)
+        })
       } catch (error) {
-        if (!hasMoved(error) || attempt === MOVED_TRIES) throw error
-        // The refusal proves it.
-        for (const { write } of items) write.sent = false
-        await this.#control.use(({ client }) => client.cluster.refreshMetadata())
+        if (batch === undefined || !hasMoved(error)) throw error
+        batch.refusal = error
+        if (attempt === MOVED_TRIES) throw error
+        const { client } = batch
+        await client.cluster.refreshMetadata()
         await new Promise<void>((resolve) => {
-          this.#clock.after(MOVED_WAIT_MS * attempt, resolve, { keepAlive: true })
+          this.#clock.after(Math.min(MAX_MOVED_WAIT_MS, MOVED_WAIT_MS * attempt), resolve, {
+            keepAlive: true,
+          })
         })
       }
     }
   }
 
-  async #request(
-    { client }: Connected,
-    partition: number,
-    items: readonly Item[],
-  ): Promise<number> {
+  async #request(broker: Broker, partition: number, batch: Batch): Promise<number> {
     const { topic, commandTimeoutMs } = this.#settings
-    const [nodeId] = Object.keys(client.cluster.findLeaderForPartitions(topic, [partition]))
-    if (nodeId === undefined) {
-      throw new TransportUnavailableError(
-        this.#settings.name,
-        `partition ${partition} does not exist`,
-      )
-    }
-    const broker = await client.cluster.findBroker({ nodeId })
+    const { client, sequence, items } = batch
+    if (items.length === 0) return 0
     for (const { write } of items) write.sent = true
-    const answer = (await broker.produce({
-      acks: -1,
-      timeout: commandTimeoutMs,
-      topicData: [{ topic, partitions: [{ partition, messages: items.map(messageOf) }] }],
-    })) as { topics: readonly { partitions: readonly { baseOffset: string }[] }[] }
-    return Number(answer.topics[0]?.partitions[0]?.baseOffset)
+    try {
+      const answer = (await broker.produce({
+        acks: -1,
+        timeout: commandTimeoutMs,
+        producerId: sequence.producerId,
+        producerEpoch: sequence.producerEpoch,
+        topicData: [
+          {
+            topic,
+            partitions: [
+              {
+                partition,
+                firstSequence: sequence.next(partition),
+                messages: items.map(messageOf),
+              },
+            ],
+          },
+        ],
+      })) as { topics: readonly { partitions: readonly { baseOffset: string }[] }[] }
+      sequence.advance(partition, items.length)
+      return Number(answer.topics[0]?.partitions[0]?.baseOffset)
+    } catch (error) {
+      // The broker may count them, or not: the next ones are counted from the beginning.
+      if (outcomeOf(error) === 'unknown' || !isTooLarge(error))
+        this.#sequences.forget(client, sequence)
+      throw error
+    }
   }
 
   #tooLarge({ key, value }: Write): unknown {
     const size = value?.length ?? 0
     return tooLarge(key.toString(), size, this.maxMessageBytes ?? size - 1)
   }
+}
+
+/** What was sent once, and may be sent again. */
+interface Batch {
+  readonly client: Client
+  readonly sequence: Sequence
+  readonly items: readonly Item[]
+  /** Why it has to be sent again. */
+  refusal: unknown
+}
+
+/** @throws errors of kafkajs */
+async function leaderOf(
+  client: Client,
+  settings: KafkaSettings,
+  partition: number,
+): Promise<Broker> {
+  const { cluster } = client
+  const [nodeId] = Object.keys(cluster.findLeaderForPartitions(settings.topic, [partition]))
+  if (nodeId === undefined) {
+    throw new TransportUnavailableError(settings.name, `partition ${partition} does not exist`)
+  }
+  return cluster.findBroker({ nodeId })
 }
 
 function messageOf({ write: { key, value, headers } }: Item): Message {

@@ -36,7 +36,7 @@ describe('errors of kafkajs', () => {
 
   it('tell what became of a write: an answer refuses it, but for those that do not know', () => {
     expect(outcomeOf(answer('NOT_ENOUGH_REPLICAS'))).toBe('not-applied')
-    expect(outcomeOf(wrapped(answer('NOT_LEADER_FOR_PARTITION')))).toBe('not-applied')
+    expect(outcomeOf(wrapped(answer('NOT_LEADER_FOR_PARTITION')))).toBe('unknown')
     expect(outcomeOf(answer('REQUEST_TIMED_OUT'))).toBe('unknown')
     expect(outcomeOf(answer('NOT_ENOUGH_REPLICAS_AFTER_APPEND'))).toBe('unknown')
     expect(outcomeOf({ name: 'KafkaJSConnectionClosedError' })).toBe('unknown')
