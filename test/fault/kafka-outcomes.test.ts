@@ -5,12 +5,10 @@ import { isSyncError, raw, TimeoutError } from '../../src/index.ts'
 import type { TransportUnavailableError } from '../../src/index.ts'
 import type { Op } from '../../src/api/transport.ts'
 import { describeWithKafka } from '../servers/describe-with-kafka.ts'
-import { startKafka } from '../servers/kafka-server.ts'
+import { startLinkedKafka } from '../servers/linked-kafka.ts'
 import type { KafkaServer } from '../servers/kafka-server.ts'
-import { freePort } from '../support/free-port.ts'
-import { createTopic, fill, otherProgram, uniqueTopic } from '../support/kafka-topics.ts'
+import { createTopic, fill, uniqueTopic } from '../support/kafka-topics.ts'
 import type { OtherProgram } from '../support/kafka-topics.ts'
-import { openLink } from '../support/link.ts'
 import type { Link } from '../support/link.ts'
 import { commitTo, put, realIo } from '../support/transport-stream.ts'
 import { waitFor } from '../support/wait-for.ts'
@@ -26,12 +24,7 @@ await describeWithKafka('Kafka: what became of a write', () => {
   let other: OtherProgram
 
   beforeAll(async () => {
-    const port = await freePort()
-    link = await openLink({ port })
-    server = await startKafka({
-      listeners: [{ name: 'LINK', protocol: 'PLAINTEXT', port, advertisedPort: link.port }],
-    })
-    other = await otherProgram(server.address)
+    ;({ server, link, other } = await startLinkedKafka())
   }, 180_000)
   afterEach(async () => {
     await link.restore()

@@ -5,12 +5,11 @@ import { msgsync } from '../../src/adapters/kafka/index.ts'
 import type { MsgsyncOptions, TopicMessage, TopicResult } from '../../src/adapters/kafka/index.ts'
 import { isSyncError, raw } from '../../src/index.ts'
 import { describeWithKafka } from '../servers/describe-with-kafka.ts'
-import { startKafka } from '../servers/kafka-server.ts'
+import { startLinkedKafka } from '../servers/linked-kafka.ts'
 import type { KafkaServer } from '../servers/kafka-server.ts'
 import { freePort } from '../support/free-port.ts'
-import { createTopic, otherProgram } from '../support/kafka-topics.ts'
+import { createTopic } from '../support/kafka-topics.ts'
 import type { OtherProgram } from '../support/kafka-topics.ts'
-import { openLink } from '../support/link.ts'
 import type { Link } from '../support/link.ts'
 import { waitFor } from '../support/wait-for.ts'
 
@@ -20,12 +19,7 @@ await describeWithKafka('msgsync', () => {
   let other: OtherProgram
 
   beforeAll(async () => {
-    const port = await freePort()
-    link = await openLink({ port })
-    server = await startKafka({
-      listeners: [{ name: 'LINK', protocol: 'PLAINTEXT', port, advertisedPort: link.port }],
-    })
-    other = await otherProgram(server.address)
+    ;({ server, link, other } = await startLinkedKafka())
   }, 180_000)
 
   const options = (topic: string): MsgsyncOptions => ({ url: `${link.url('kafka')}/${topic}` })

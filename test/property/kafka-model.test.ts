@@ -4,13 +4,11 @@ import fc from 'fast-check'
 import { kafka } from '../../src/adapters/kafka/index.ts'
 import { systemClock } from '../../src/api/clock.ts'
 import { describeWithKafka } from '../servers/describe-with-kafka.ts'
-import { startKafka } from '../servers/kafka-server.ts'
+import { startLinkedKafka } from '../servers/linked-kafka.ts'
 import type { KafkaServer } from '../servers/kafka-server.ts'
 import { uniquePrefix } from '../support/contract.ts'
-import { freePort } from '../support/free-port.ts'
-import { createTopic, otherProgram } from '../support/kafka-topics.ts'
+import { createTopic } from '../support/kafka-topics.ts'
 import type { OtherProgram } from '../support/kafka-topics.ts'
-import { openLink } from '../support/link.ts'
 import type { Link } from '../support/link.ts'
 import { realIo } from '../support/transport-stream.ts'
 import { listOf } from '../../src/kit/list-of.ts'
@@ -27,12 +25,7 @@ await describeWithKafka('Kafka', () => {
   let other: OtherProgram
 
   beforeAll(async () => {
-    const port = await freePort()
-    link = await openLink({ port })
-    server = await startKafka({
-      listeners: [{ name: 'LINK', protocol: 'PLAINTEXT', port, advertisedPort: link.port }],
-    })
-    other = await otherProgram(server.address)
+    ;({ server, link, other } = await startLinkedKafka())
   }, 180_000)
 
   it('C1–C6 hold on every event, and C3 in the end, whatever the link does', async () => {

@@ -63,8 +63,8 @@ describe('listOf a transport without list', () => {
     const early = script([{ kind: 'pairs', pairs: [pair('/a')] }])
     await expect(keysOf(early.transport)).rejects.toMatchObject({ code: 'SYNC_UNAVAILABLE' })
     const broken = {
-      // oxlint-disable-next-line require-yield
       async *stream() {
+        yield { kind: 'pairs', pairs: [] }
         throw new Error('lost')
       },
     } as unknown as Transport
