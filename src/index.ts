@@ -20,6 +20,14 @@ export type { Plugin, PluginContext, Sync } from './api/plugin.ts'
 export type { ResyncEvent, ResyncReason } from './api/resync-event.ts'
 export type { RunReport, TurnOutcome, TurnReport } from './api/run-report.ts'
 export type {
+  Replacement,
+  ReplaceResult,
+  ReplaceTurn,
+  Servable,
+  Served,
+  ServedOptions,
+} from './api/served.ts'
+export type {
   LastResync,
   RegistrationState,
   RegistrationStatus,

@@ -11,7 +11,9 @@ import type { Instrumentation } from '../api/instrumentation.ts'
 import type { Message } from '../api/message.ts'
 import type { Prefix } from '../api/model.ts'
 import type { Plugin, PluginContext, Sync } from '../api/plugin.ts'
+import { checkOptions, isString, isStrings } from '../api/options.ts'
 import type { RunReport } from '../api/run-report.ts'
+import type { Servable, Served, ServedOptions } from '../api/served.ts'
 import type { WatchOptions, WatchRegistration } from '../api/watcher.ts'
 import type {
   DeleteResult,
@@ -36,7 +38,7 @@ const LONGEST_INTERVAL_MS = 2 ** 31 - 1
  * The host of an application's plugins: opens the transports, runs the plugins' life cycle, delivers the startup run in
  * registration order and everything after it (datasync.md §7).
  */
-export class Agent implements Sync, AsyncDisposable {
+export class Agent implements Sync, Servable, AsyncDisposable {
   readonly #options: ResolvedAgentOptions
   readonly #orchestrator: ResyncOrchestrator
   readonly #engine: Engine
@@ -111,6 +113,10 @@ export class Agent implements Sync, AsyncDisposable {
 
   /** Watch, read and write through one of the transports. @throws InvalidOptionError when there is none of the name */
   sync(transport: string): Sync {
+    return this.#engineOf(transport)
+  }
+
+  #engineOf(transport: string): Engine {
     const engine = this.#engines.get(transport)
     if (engine === undefined) {
       throw new InvalidOptionError(
@@ -158,6 +164,14 @@ export class Agent implements Sync, AsyncDisposable {
     changes: Observable<Publication> | AsyncIterable<Publication>,
   ): Observable<PublishResult> {
     return this.#engine.publish(changes)
+  }
+
+  /** What servers of other processes (REST, gRPC) get of one of the transports. */
+  served(options: ServedOptions = {}): Served {
+    checkOptions<ServedOptions>(options, { transport: isString, prefixes: isStrings })
+    const { transport, prefixes } = options
+    const engine = transport === undefined ? this.#engine : this.#engineOf(transport)
+    return engine.served(prefixes)
   }
 
   /** Every run of RESYNCs when it has ended; completes at close. */

@@ -29,6 +29,11 @@ export const isBoolean: OptionCheck = oneOf(true, false)
 export const isString: OptionCheck = (value) =>
   typeof value === 'string' ? undefined : 'must be a string'
 
+export const isStrings: OptionCheck = (value) =>
+  Array.isArray(value) && value.every((item) => typeof item === 'string')
+    ? undefined
+    : 'must be an array of strings'
+
 export const isObject: OptionCheck = (value) =>
   (typeof value === 'object' && value !== null) || typeof value === 'function'
     ? undefined

@@ -5,6 +5,7 @@ import { assertKey, assertPrefix, compareKeys, hasPrefix } from '../api/key.ts'
 import { prefixOf } from '../api/model.ts'
 import type { Prefix } from '../api/model.ts'
 import type { Sync } from '../api/plugin.ts'
+import type { Served } from '../api/served.ts'
 import type { TransportStatus } from '../api/status.ts'
 import type { Io, RawPair, Transport } from '../api/transport.ts'
 import type { WatchOptions, WatchRegistration } from '../api/watcher.ts'
@@ -19,9 +20,11 @@ import type {
 } from '../api/writer.ts'
 import type { Message } from '../api/message.ts'
 import { listOf } from '../kit/list-of.ts'
+import { coverOf } from '../kit/prefix-index.ts'
 import { Source } from '../source/source.ts'
 import type { Feed } from '../source/source.ts'
 import type { Observable } from 'rxjs'
+import { Arrivals } from './arrivals.ts'
 import { ByteCopier } from './byte-copier.ts'
 import { readCheckpoint } from './checkpoint.ts'
 import { Deliveries } from './deliveries.ts'
@@ -32,6 +35,8 @@ import { Registration } from './registration.ts'
 import type { RegistrationHost } from './registration-host.ts'
 import type { ResyncGate } from './resync-gate.ts'
 import type { FeedShares } from './routes.ts'
+import { Replacer } from './replacer.ts'
+import { EngineServed } from './served.ts'
 import { Switchboard } from './switchboard.ts'
 import { resolveWatchOptions } from './watch-options.ts'
 import { WatchHandle } from './watch-handle.ts'
@@ -64,6 +69,8 @@ export class Engine implements Sync, RegistrationHost {
   readonly #switchboard: Switchboard
   readonly #registrations = new Set<Registration>()
   readonly #writer: Writer
+  readonly #arrivals: Arrivals
+  readonly #replacer: Replacer
   readonly #deliveries = new Deliveries()
   readonly #copies = new ByteCopier()
   readonly #closing = new AbortController()
@@ -88,8 +95,10 @@ export class Engine implements Sync, RegistrationHost {
     })
     this.#source = new Source(options.transport, io, {
       resetting: (feed) => this.#each(feed, (registration) => registration.resetting(feed)),
-      listed: (feed, reason) =>
-        this.#each(feed, (registration) => registration.listed(feed, reason)),
+      listed: (feed, reason) => {
+        this.#arrivals.listed(feed)
+        this.#each(feed, (registration) => registration.listed(feed, reason))
+      },
       status: (feed) => this.#each(feed, (registration) => registration.sourceStatus()),
       changed: (feed, changes, before, receipt) => {
         this.instrumentation.changes?.({
@@ -97,6 +106,7 @@ export class Engine implements Sync, RegistrationHost {
           count: changes.length,
         })
         this.#switchboard.dispatch(feed, changes, before, receipt)
+        this.#arrivals.changed(feed, changes)
       },
       lost: (error) => {
         const code = isSyncError(error) ? error.code : 'OTHER'
@@ -108,6 +118,15 @@ export class Engine implements Sync, RegistrationHost {
       },
     })
     this.#switchboard = new Switchboard(options.transport, this.#source)
+    this.#arrivals = new Arrivals(io.clock, (key) => this.#source.feedsOf(key))
+    this.#replacer = new Replacer({
+      transport: options.transport,
+      io,
+      writer: this.#writer,
+      gate: options.gate,
+      arrivals: this.#arrivals,
+      registrations: () => this.#registrations,
+    })
     this.instrumentation.attached?.({
       transport: this.transportName,
       status: () => this.status,
@@ -233,6 +252,28 @@ export class Engine implements Sync, RegistrationHost {
     changes: Observable<Publication> | AsyncIterable<Publication>,
   ): Observable<PublishResult> {
     return publish(this, changes)
+  }
+
+  /** What servers of other processes get: the keys under the prefixes. @throws InvalidKeyError */
+  served(prefixes: readonly string[] = ['']): Served {
+    this.#assertOpen()
+    for (const prefix of prefixes) assertPrefix(prefix, this.maxKeyBytes)
+    const io = this.#io()
+    return new EngineServed({
+      transport: this.#transport,
+      prefixes: coverOf(prefixes),
+      io,
+      writer: this.#writer,
+      opened: () => {
+        this.#assertOpen()
+        return this.#opened ? undefined : this.open()
+      },
+      heard: (answer) => this.#heard(answer),
+      ready: () => this.gate.started && !this.#closing.signal.aborted,
+      status: () => this.status,
+      stream: (watched, from, signal) => this.#transport.stream(watched, from, { ...io, signal }),
+      replace: (cover, pairs, options) => this.#replacer.replace(cover, pairs, options),
+    })
   }
 
   async close(): Promise<void> {

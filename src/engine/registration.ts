@@ -52,6 +52,7 @@ export class Registration
   readonly #resyncs: ResyncRecord
   readonly #statusStream: StatusStream
   #closed = false
+  #held: 'until-released' | 'until-resync' | undefined
 
   readonly status$: Observable<RegistrationStatus>
 
@@ -210,6 +211,20 @@ export class Registration
     return this.#debt.revoke()
   }
 
+  /** A RESYNC is on its way that holds what comes: until it is delivered no CHANGE is. */
+  hold(): void {
+    this.#held = 'until-released'
+  }
+
+  releaseAtResync(): void {
+    if (this.#held === 'until-released') this.#held = 'until-resync'
+  }
+
+  release(): void {
+    this.#held = undefined
+    this.#pump.soon()
+  }
+
   reportError(error: unknown): void {
     if (this.#closed) return
     this.#refusals.reported(error)
@@ -301,7 +316,7 @@ export class Registration
       this.#deliverResync()
       return true
     }
-    if (!this.#continuity.intact) return false
+    if (!this.#continuity.intact || this.#held !== undefined) return false
     const change = this.#backlog.next()
     if (change === undefined) return false
     this.#inFlight.handChange(change)
@@ -311,6 +326,7 @@ export class Registration
 
   #deliverResync(): void {
     const reason = this.#debt.pay()
+    if (this.#held === 'until-resync') this.#held = undefined
     this.#giveUpBacklog()
     this.#routes.activate()
     this.#continuity.resynced()

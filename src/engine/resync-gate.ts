@@ -1,4 +1,5 @@
 import type { ResyncReason } from '../api/resync-event.ts'
+import type { RunReport } from '../api/run-report.ts'
 import type { LastResync } from '../api/status.ts'
 
 /** How a RESYNC ended. */
@@ -35,6 +36,10 @@ export interface ResyncTarget {
  * owes one; `own`: it is this registration's alone.
  */
 export interface ResyncGate {
+  /** The startup run has begun. */
+  readonly started: boolean
+  /** RESYNCs these in registration order. @throws ClosedError */
+  resync(names: readonly string[]): Promise<RunReport>
   due(target: ResyncTarget, reason: ResyncReason, origin: 'source' | 'own'): void
   ended(target: ResyncTarget, outcome: ResyncOutcome): void
   /** Something that a turn may wait for has changed: a subscriber, the open event, the source. */

@@ -125,6 +125,23 @@ export class Writer {
     return transaction
   }
 
+  /** What a server passes on: operations as a transport takes them, checked like everything else that is written. */
+  async commit(ops: readonly Op[], options: CommitOptions): Promise<CommitResult> {
+    const opening = this.#link.opening()
+    checkOptions<WaitOptions>(options, WAIT_CHECKS)
+    const keys = new Set<string>()
+    for (const op of ops) {
+      this.#checkOp(op)
+      const key = op.type === 'delete-prefix' ? `prefix ${op.prefix}` : `key ${op.key}`
+      if (keys.has(key)) throw new InvalidOptionError('key', `${key} is in the transaction already`)
+      keys.add(key)
+    }
+    if (ops.length === 0) return { versions: [], deleted: 0, receivers: 0 }
+    if (ops.length > 1) this.#require('transactions', 'txn')
+    if (opening !== undefined) await opening
+    return this.#commit(ops, options)
+  }
+
   async #commitAll(ops: readonly Op[], options: WaitOptions): Promise<TransactionResult> {
     if (ops.length === 0) {
       const receivers = options.waitFor === 'applied' ? { receivers: 0 } : {}
@@ -145,19 +162,10 @@ export class Writer {
 
   #putOp(key: string, message: Message, options: PutConditions & { ttlMs?: number }): Op {
     assertKey(key, this.#transport.capabilities.maxKeyBytes)
-    const { ttlMs, ifVersion, ifAbsent } = options
-    if (ttlMs !== undefined) this.#require('ttl', 'ttlMs')
-    if (ifVersion !== undefined) this.#require('conditionalPut', 'ifVersion')
-    if (ifAbsent === true) this.#require('conditionalPut', 'ifAbsent')
-    if (ifVersion !== undefined && ifAbsent === true) {
-      throw new InvalidOptionError('ifAbsent', 'contradicts ifVersion')
-    }
     const value = serialize(message)
-    const { maxValueBytes = Infinity } = this.#transport.capabilities
-    if (value.length > maxValueBytes) {
-      throw new PayloadTooLargeError(`the value of ${key}`, value.length, maxValueBytes)
-    }
+    this.#checkPut(key, value, options)
     if (options === NONE) return { type: 'put', key, value }
+    const { ttlMs, ifVersion, ifAbsent } = options
     return {
       type: 'put',
       key,
@@ -178,6 +186,36 @@ export class Writer {
     if (ifVersion === undefined) return { type: 'delete', key }
     this.#require('conditionalPut', 'ifVersion')
     return { type: 'delete', key, ifVersion }
+  }
+
+  #checkPut(
+    key: string,
+    value: Uint8Array,
+    { ttlMs, ifVersion, ifAbsent }: PutConditions & { ttlMs?: number },
+  ): void {
+    if (ttlMs !== undefined) this.#require('ttl', 'ttlMs')
+    if (ifVersion !== undefined) this.#require('conditionalPut', 'ifVersion')
+    if (ifAbsent === true) this.#require('conditionalPut', 'ifAbsent')
+    if (ifVersion !== undefined && ifAbsent === true) {
+      throw new InvalidOptionError('ifAbsent', 'contradicts ifVersion')
+    }
+    const { maxValueBytes = Infinity } = this.#transport.capabilities
+    if (value.length > maxValueBytes) {
+      throw new PayloadTooLargeError(`the value of ${key}`, value.length, maxValueBytes)
+    }
+  }
+
+  #checkOp(op: Op): void {
+    const { maxKeyBytes } = this.#transport.capabilities
+    if (op.type === 'delete-prefix') {
+      assertPrefix(op.prefix, maxKeyBytes)
+      return
+    }
+    assertKey(op.key, maxKeyBytes)
+    if (op.type === 'put') {
+      checkOptions<PutOptions>(optionsOf(op), PUT_WAIT_CHECKS)
+      this.#checkPut(op.key, op.value, op)
+    } else if (op.ifVersion !== undefined) this.#require('conditionalPut', 'ifVersion')
   }
 
   #require(
@@ -239,6 +277,10 @@ export class Writer {
 function toPutResult({ versions, receivers }: CommitResult): PutResult {
   const version = versions[0] ?? ''
   return receivers === undefined ? { version } : { version, receivers }
+}
+
+function optionsOf({ ttlMs, ifVersion, ifAbsent }: Op & { type: 'put' }): PutOptions {
+  return { ttlMs, ifVersion, ifAbsent } as PutOptions
 }
 
 function resolveWait({ waitFor, timeoutMs }: WaitOptions): CommitOptions {

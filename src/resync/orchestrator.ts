@@ -55,6 +55,10 @@ export class ResyncOrchestrator implements ResyncGate {
     return this.#runs$.asObservable()
   }
 
+  get started(): boolean {
+    return this.#started
+  }
+
   get names(): readonly string[] {
     return [...this.#targets.keys()]
   }

@@ -171,6 +171,11 @@ export class Source {
     return this.#gathering
   }
 
+  /** Those that watch the key, as far as they are open. */
+  feedsOf(key: string): Feed[] {
+    return [...this.#feeds].filter((feed) => feed.loop?.covers(key) === true)
+  }
+
   /** A feed of one's own that goes on behind a position (C1). */
   resume(prefixes: readonly string[], position: Position, pairs: readonly RawPair[]): Feed {
     const feed = new SharedFeed()

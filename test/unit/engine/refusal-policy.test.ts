@@ -31,7 +31,13 @@ describe('what a refusal leads to', () => {
     clock = new FakeClock()
     const io = { clock, random: () => 0.5 } as unknown as Io
     backoff = new RefusalBackoff(io, { backoffOver: () => {} })
-    const gate = { due: () => {}, ended: () => {}, changed: () => {} }
+    const gate = {
+      started: true,
+      resync: () => Promise.reject(new Error('not asked for')),
+      due: () => {},
+      ended: () => {},
+      changed: () => {},
+    }
     const debtor = { closed: false, sourceLive: true } as ResyncTarget
     debt = new ResyncDebt(debtor, gate, continuity, backoff)
   })

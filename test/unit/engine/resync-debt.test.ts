@@ -20,6 +20,8 @@ describe('the RESYNC that is owed', () => {
     const io = { clock: new FakeClock(), random: () => 0.5 } as unknown as Io
     backoff = new RefusalBackoff(io, { backoffOver: () => {} })
     const gate: ResyncGate = {
+      started: true,
+      resync: () => Promise.reject(new Error('not asked for')),
       due: (_, reason, origin) => told.push(`${reason} of ${origin}`),
       ended: () => {},
       changed: () => {},
