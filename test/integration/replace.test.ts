@@ -1,11 +1,15 @@
+import { randomUUID } from 'node:crypto'
 import { describe, expect, it } from '@jest/globals'
 import { Agent, composite, memory, raw } from '../../src/index.ts'
 import { etcd } from '../../src/adapters/etcd/index.ts'
+import { kafka } from '../../src/adapters/kafka/index.ts'
 import { lmdb } from '../../src/adapters/lmdb/index.ts'
 import { redis } from '../../src/adapters/redis/index.ts'
 import type { Transport } from '../../src/api/transport.ts'
 import { describeWithEtcdUrl } from '../servers/describe-with-etcd.ts'
+import { describeWithKafkaServer } from '../servers/describe-with-kafka.ts'
 import { describeWithRedisUrl } from '../servers/describe-with-redis.ts'
+import { KAFKA_VERSIONS } from '../servers/provision-kafka.ts'
 import { recordEvents } from '../support/record-events.ts'
 import type { EventRecorder, RecordOptions } from '../support/record-events.ts'
 import { onTeardown } from '../support/teardown.ts'
@@ -118,7 +122,10 @@ function behaves(open: () => Promise<Transport>): void {
     expect([result.put, result.deleted, result.versions.size]).toEqual([0, 0, 3])
     expect(turns).toEqual(['a requested', 'all requested', 'b requested'])
   })
+}
 
+/** Where writes can have conditions. */
+function behavesAmongWriters(open: () => Promise<Transport>): void {
   it('wins over writers of the same keys without mixing with them', async () => {
     const prefix = uniquePrefix()
     const { agent, seen } = await world(await open(), prefix)
@@ -157,10 +164,18 @@ function behaves(open: () => Promise<Transport>): void {
   })
 }
 
-describe('replace on memory', () => behaves(async () => memory()))
-describe('replace on lmdb', () => behaves(async () => lmdb({ path: await tempDir('lmdb') })))
-describeWithRedisUrl('replace on redis', (url) => behaves(async () => redis({ url: url() })))
-describeWithEtcdUrl('replace on etcd', (url) => behaves(async () => etcd({ url: url() })))
+function suite(open: () => Promise<Transport>): void {
+  behaves(open)
+  behavesAmongWriters(open)
+}
+
+describe('replace on memory', () => suite(async () => memory()))
+describe('replace on lmdb', () => suite(async () => lmdb({ path: await tempDir('lmdb') })))
+describeWithRedisUrl('replace on redis', (url) => suite(async () => redis({ url: url() })))
+describeWithEtcdUrl('replace on etcd', (url) => suite(async () => etcd({ url: url() })))
+await describeWithKafkaServer('replace on kafka', KAFKA_VERSIONS[1], (server) =>
+  behaves(async () => kafka({ url: `kafka://${server()}/replace-${randomUUID()}`, create: true })),
+)
 
 describe('replace', () => {
   it('does nothing of the kind without transactions', async () => {
