@@ -90,7 +90,9 @@ export interface Served {
   /**
    * As {@link Transport.stream}, from one watch that all share: pairs up to listed, then changes. Positions are the
    * served stream's own and resume as far as its bounded history goes. A reader that is too slow gets a reset. Equal
-   * prefixes share batch objects, so that an encoding may be kept by them in a WeakMap.
+   * prefixes share batch objects, so that an encoding may be kept by them in a WeakMap; none carries a receipt. It ends
+   * with the signal, and throws ClosedError when the agent closes.
+   * @throws InvalidKeyError, UnsupportedOptionError where the transport cannot be watched, ClosedError
    */
   stream(prefixes: readonly string[], from: Position | undefined, signal: AbortSignal): BatchStream
 }

@@ -113,6 +113,11 @@ export interface Capabilities {
   readonly maxValueBytes?: number
   /** False where the store can be read but not watched: `watch` is refused at once. */
   readonly watchable?: boolean
+  /**
+   * Where the store can be watched only under these prefixes (`cached` with `prefixes`): a watch outside of them is
+   * refused at once. Absent: everywhere.
+   */
+  readonly watchablePrefixes?: readonly string[]
   /** The longest key in bytes, when it is less than 1 024. */
   readonly maxKeyBytes?: number
 }
@@ -153,6 +158,12 @@ export interface Transport {
    * outside the prefixes may be yielded; the core drops them.
    */
   stream(prefixes: readonly string[], from: Position | undefined, io: Io): BatchStream
+  /**
+   * As `stream`, for a reader of another process, from one watch that all of them share: batches carry no receipts
+   * (datasync.md §5: remote watchers do not count for `applied`), and readers of equal prefixes get the same batch
+   * objects. Optional: for transports that hold such a watch; the core makes one above others.
+   */
+  sharedStream?(prefixes: readonly string[], from: Position | undefined, io: Io): BatchStream
   /**
    * The pairs under a prefix, once, in any order, in bounded batches. Optional: without it a stream is opened, and left
    * when it has listed.

@@ -1,5 +1,5 @@
 import type { KeyVal } from '../api/change-event.ts'
-import { ClosedError, describeError, isSyncError, UnsupportedOptionError } from '../api/errors.ts'
+import { ClosedError, describeError, isSyncError } from '../api/errors.ts'
 import type { Instrumentation } from '../api/instrumentation.ts'
 import { assertKey, assertPrefix, compareKeys, hasPrefix } from '../api/key.ts'
 import { prefixOf } from '../api/model.ts'
@@ -37,8 +37,10 @@ import type { ResyncGate } from './resync-gate.ts'
 import type { FeedShares } from './routes.ts'
 import { Replacer } from './replacer.ts'
 import { EngineServed } from './served.ts'
+import { SharedWatches } from './shared-watches.ts'
 import { Switchboard } from './switchboard.ts'
 import { resolveWatchOptions } from './watch-options.ts'
+import { assertWatchable } from './watchable.ts'
 import { WatchHandle } from './watch-handle.ts'
 import { Writer } from './writer.ts'
 
@@ -71,6 +73,7 @@ export class Engine implements Sync, RegistrationHost {
   readonly #writer: Writer
   readonly #arrivals: Arrivals
   readonly #replacer: Replacer
+  readonly #sharedWatches: SharedWatches
   readonly #deliveries = new Deliveries()
   readonly #copies = new ByteCopier()
   readonly #closing = new AbortController()
@@ -87,10 +90,7 @@ export class Engine implements Sync, RegistrationHost {
     this.instrumentation = options.instrumentation
     const io = this.#io()
     this.#writer = new Writer(options.transport, io, options.instrumentation, {
-      opening: () => {
-        this.#assertOpen()
-        return this.#opened ? undefined : this.open()
-      },
+      opening: () => this.#whenOpen(),
       heard: (answer) => this.#heard(answer),
     })
     this.#source = new Source(options.transport, io, {
@@ -126,6 +126,11 @@ export class Engine implements Sync, RegistrationHost {
       gate: options.gate,
       arrivals: this.#arrivals,
       registrations: () => this.#registrations,
+    })
+    this.#sharedWatches = new SharedWatches({
+      transport: options.transport,
+      io,
+      opened: () => this.#whenOpen(),
     })
     this.instrumentation.attached?.({
       transport: this.transportName,
@@ -194,9 +199,7 @@ export class Engine implements Sync, RegistrationHost {
     const list = (Array.isArray(prefixes) ? prefixes : [prefixes]) as readonly Prefix[]
     const strings = list.map(prefixOf)
     for (const prefix of strings) assertPrefix(prefix, this.maxKeyBytes)
-    if (this.#transport.capabilities.watchable === false && strings.length > 0) {
-      throw new UnsupportedOptionError('watch', this.transportName, 'it can only be read')
-    }
+    assertWatchable(this.#transport, strings)
     const resolved = resolveWatchOptions(options)
     if (resolved.resume !== undefined) {
       readCheckpoint(resolved.resume, this.transportName, strings)
@@ -210,7 +213,7 @@ export class Engine implements Sync, RegistrationHost {
       registration: resyncName,
       status: () => registration.status,
     })
-    return new WatchHandle(registration, this.maxKeyBytes)
+    return new WatchHandle(registration, this.#transport)
   }
 
   async get(key: string): Promise<KeyVal | undefined> {
@@ -264,14 +267,14 @@ export class Engine implements Sync, RegistrationHost {
       prefixes: coverOf(prefixes),
       io,
       writer: this.#writer,
-      opened: () => {
-        this.#assertOpen()
-        return this.#opened ? undefined : this.open()
-      },
+      opened: () => this.#whenOpen(),
       heard: (answer) => this.#heard(answer),
       ready: () => this.gate.started && !this.#closing.signal.aborted,
       status: () => this.status,
-      stream: (watched, from, signal) => this.#transport.stream(watched, from, { ...io, signal }),
+      stream: (cover, watched, from, signal) => {
+        assertWatchable(this.#transport, watched)
+        return this.#sharedWatches.stream(cover, watched, from, signal)
+      },
       replace: (cover, pairs, options) => this.#replacer.replace(cover, pairs, options),
     })
   }
@@ -281,6 +284,7 @@ export class Engine implements Sync, RegistrationHost {
     this.#closing.abort()
     await Promise.all(Array.from(this.#registrations, (registration) => registration.close()))
     this.#source.close()
+    this.#sharedWatches.close()
     await this.#transport.close()
     this.instrumentation.detached?.({ transport: this.transportName })
   }
@@ -320,6 +324,12 @@ export class Engine implements Sync, RegistrationHost {
       this.#source.heard(error)
       throw error
     }
+  }
+
+  /** Undefined once the transport is open. @throws ClosedError */
+  #whenOpen(): Promise<void> | undefined {
+    this.#assertOpen()
+    return this.#opened ? undefined : this.open()
   }
 
   #assertOpen(): void {

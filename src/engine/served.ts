@@ -29,7 +29,9 @@ export interface ServedParts {
   readonly heard: <T>(answer: Promise<T>) => Promise<T>
   readonly ready: () => boolean
   readonly status: () => TransportStatus
+  /** From the watch on `cover` that all share. @throws UnsupportedOptionError, ClosedError */
   readonly stream: (
+    cover: readonly string[],
     prefixes: readonly string[],
     from: Position | undefined,
     signal: AbortSignal,
@@ -117,7 +119,7 @@ export class EngineServed implements Served {
     signal: AbortSignal,
   ): BatchStream {
     for (const prefix of prefixes) this.#assertPrefix(prefix)
-    return this.#parts.stream(prefixes, from, signal)
+    return this.#parts.stream(this.prefixes, prefixes, from, signal)
   }
 
   #assertKey(key: string): void {

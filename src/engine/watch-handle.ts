@@ -6,18 +6,20 @@ import { prefixOf } from '../api/model.ts'
 import type { Prefix } from '../api/model.ts'
 import type { ResyncEvent } from '../api/resync-event.ts'
 import type { RegistrationStatus } from '../api/status.ts'
+import type { Transport } from '../api/transport.ts'
 import type { Checkpoint, Handlers, WatchRegistration } from '../api/watcher.ts'
 import type { SyncEvent } from './receivers.ts'
 import type { Registration } from './registration.ts'
+import { assertWatchable } from './watchable.ts'
 
 /** What the user holds of a registration: checks arguments, and nothing else can be called through it. */
 export class WatchHandle implements WatchRegistration {
   readonly #registration: Registration
-  readonly #maxKeyBytes: number | undefined
+  readonly #transport: Transport
 
-  constructor(registration: Registration, maxKeyBytes: number | undefined) {
+  constructor(registration: Registration, transport: Transport) {
     this.#registration = registration
-    this.#maxKeyBytes = maxKeyBytes
+    this.#transport = transport
   }
 
   get name(): string {
@@ -57,7 +59,8 @@ export class WatchHandle implements WatchRegistration {
   async register(prefix: Prefix): Promise<void> {
     this.#assertOpen()
     const added = prefixOf(prefix)
-    assertPrefix(added, this.#maxKeyBytes)
+    assertPrefix(added, this.#transport.capabilities.maxKeyBytes)
+    assertWatchable(this.#transport, [added])
     this.#registration.register(added)
   }
 

@@ -35,6 +35,16 @@ export class Fifo<T extends object> implements Iterable<T> {
     return item
   }
 
+  /** The item so many places behind the head. */
+  at(index: number): T | undefined {
+    return index < 0 || index >= this.size ? undefined : this.#places[this.#head + index]
+  }
+
+  /** Puts them before all others, the first of them first. */
+  prepend(items: readonly T[]): void {
+    if (items.length > 0) this.#set([...items, ...this])
+  }
+
   /** Empties it; returns what was in it. */
   clear(): T[] {
     const items = [...this]

@@ -86,3 +86,15 @@ export function coverOf(prefixes: Iterable<string>): string[] {
   // oxlint-disable-next-line require-array-sort-compare
   return cover.sort()
 }
+
+/** What is under a prefix of both sets: prefixes that are not covered by another one of them, ascending. */
+export function commonPrefixes(a: readonly string[], b: readonly string[]): string[] {
+  return coverOf(
+    a.flatMap((one) =>
+      b.flatMap((other) => {
+        if (one.startsWith(other)) return [one]
+        return other.startsWith(one) ? [other] : []
+      }),
+    ),
+  )
+}

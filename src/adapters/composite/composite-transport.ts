@@ -24,6 +24,7 @@ import type {
   Transport,
 } from '../../api/transport.ts'
 import { listOf } from '../../kit/list-of.ts'
+import { commonPrefixes } from '../../kit/prefix-index.ts'
 import { RevisionCounter } from '../../source/watch-loop.ts'
 import { UnionStream } from './union-stream.ts'
 import { UnionPair, versionOf } from './union-view.ts'
@@ -326,6 +327,10 @@ function unitedCapabilities(
   const keyLimits = all
     .map((capabilities) => capabilities.maxKeyBytes)
     .filter((n) => n !== undefined)
+  // Every part is watched.
+  const watched = all.flatMap(({ watchablePrefixes: prefixes }) =>
+    prefixes === undefined ? [] : [prefixes],
+  )
   return {
     resumable: false,
     storeRevisions: true,
@@ -338,6 +343,7 @@ function unitedCapabilities(
     ordered: false,
     maxValueBytes: Math.min(...all.map(({ maxValueBytes = Infinity }) => maxValueBytes)),
     ...(all.some((capabilities) => capabilities.watchable === false) ? { watchable: false } : {}),
+    ...(watched.length === 0 ? {} : { watchablePrefixes: watched.reduce(commonPrefixes) }),
     ...(keyLimits.length === 0 ? {} : { maxKeyBytes: Math.min(...keyLimits) }),
   }
 }

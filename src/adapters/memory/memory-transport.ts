@@ -16,6 +16,7 @@ import type {
 } from '../../api/transport.ts'
 import { Applied } from '../../kit/applied.ts'
 import { ChangeHistory } from '../../kit/change-history.ts'
+import { newEpoch } from '../../kit/epoch.ts'
 import { nextTurn } from '../../kit/next-task.ts'
 import { PrefixIndex } from '../../kit/prefix-index.ts'
 import { PushQueue } from '../../kit/push-queue.ts'
@@ -278,11 +279,6 @@ export class MemoryTransport implements Transport {
   #assertOpen(): void {
     if (this.#closed) throw new ClosedError(this.name)
   }
-}
-
-/** Not from `Io.random`, which a test may hold: no store may take another's positions for its own (W6). */
-function newEpoch(): string {
-  return Array.from(crypto.getRandomValues(new Uint32Array(2)), (n) => n.toString(36)).join('')
 }
 
 /** One stored pair; its version costs a string only when somebody looks. */

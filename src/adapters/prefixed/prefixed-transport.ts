@@ -15,6 +15,7 @@ import type {
   Transport,
 } from '../../api/transport.ts'
 import { listOf } from '../../kit/list-of.ts'
+import { commonPrefixes } from '../../kit/prefix-index.ts'
 
 /** Puts a prefix before every key on the way in and takes it off on the way out, also in errors. */
 export class PrefixedTransport implements Transport {
@@ -33,7 +34,14 @@ export class PrefixedTransport implements Transport {
     this.name = inner.name
     this.livenessMs = inner.livenessMs ?? 0
     const longest = inner.capabilities.maxKeyBytes ?? MAX_KEY_BYTES
-    this.capabilities = { ...inner.capabilities, maxKeyBytes: longest - utf8Length(prefix) }
+    const { watchablePrefixes } = inner.capabilities
+    this.capabilities = {
+      ...inner.capabilities,
+      maxKeyBytes: longest - utf8Length(prefix),
+      ...(watchablePrefixes === undefined
+        ? {}
+        : { watchablePrefixes: prefixesOut(watchablePrefixes, prefix) }),
+    }
   }
 
   get parts(): readonly TransportStatus[] | undefined {
@@ -139,6 +147,11 @@ export class PrefixedTransport implements Transport {
     }
     return error
   }
+}
+
+/** What of the inner prefixes is behind the added one. */
+function prefixesOut(inner: readonly string[], added: string): string[] {
+  return commonPrefixes(inner, [added]).map((prefix) => prefix.slice(added.length))
 }
 
 /** The inner pair under its outer key; the version stays lazy. */

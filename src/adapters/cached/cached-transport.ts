@@ -1,0 +1,179 @@
+import { ClosedError, InvalidOptionError, UnsupportedOptionError } from '../../api/errors.ts'
+import { assertPrefix } from '../../api/key.ts'
+import {
+  checkOptions,
+  integerBetween,
+  isMs,
+  isString,
+  isStrings,
+  isTransport,
+} from '../../api/options.ts'
+import type { TransportStatus } from '../../api/status.ts'
+import type {
+  BatchStream,
+  Capabilities,
+  CommitOptions,
+  CommitResult,
+  Io,
+  Op,
+  Position,
+  RawPair,
+  Transport,
+} from '../../api/transport.ts'
+import { listOf } from '../../kit/list-of.ts'
+import { commonPrefixes, coverOf, PrefixIndex } from '../../kit/prefix-index.ts'
+import { WatchCache } from '../../source/watch-cache.ts'
+import { sameBytes } from '../../source/watch-loop.ts'
+
+export interface CachedOptions {
+  /** In events, metrics and errors; the name of what is cached. */
+  readonly name?: string
+  /** What is watched and held in memory; a watch outside of it is refused. All, as far as the transport can be watched. */
+  readonly prefixes?: readonly string[]
+  /** The latest changes that a returning watcher can go on behind; 10 000. */
+  readonly historyLimit?: number
+  /** Bytes of their keys and values; 64 MiB. */
+  readonly historyBytes?: number
+  /**
+   * After a new list of the upstream its watchers list again, spread over 2 ms for each of them, but over no more than
+   * this; 5 000.
+   */
+  readonly resetJitterMs?: number
+}
+
+/** One upstream watch for all watchers; everything else passes through. */
+export class CachedTransport implements Transport {
+  readonly name: string
+  readonly capabilities: Capabilities
+  /** Its streams are of this process; the upstream's link is watched by its own watch. */
+  readonly livenessMs = 0
+  readonly #upstream: Transport
+  readonly #options: CachedOptions
+  readonly #prefixes: readonly string[]
+  readonly #held = new PrefixIndex<true>()
+  #cache: WatchCache | undefined
+  #closed = false
+
+  constructor(upstream: Transport, options: CachedOptions = {}) {
+    const problem = isTransport(upstream)
+    if (problem !== undefined) throw new InvalidOptionError('transport', problem)
+    checkOptions<CachedOptions>(options, {
+      name: isString,
+      prefixes: isStrings,
+      historyLimit: integerBetween(0, Number.MAX_SAFE_INTEGER),
+      historyBytes: integerBetween(0, Number.MAX_SAFE_INTEGER),
+      resetJitterMs: isMs,
+    })
+    this.#upstream = upstream
+    this.#options = options
+    this.name = options.name ?? upstream.name
+    this.#prefixes = heldPrefixes(upstream, options.prefixes)
+    for (const prefix of this.#prefixes) this.#held.set(prefix, true)
+    this.capabilities = {
+      ...upstream.capabilities,
+      // As far as its history goes, while it is open.
+      resumable: true,
+      // Its pairs are shared: nobody may number them again.
+      storeRevisions: true,
+      ...(this.#held.covers('') ? {} : { watchablePrefixes: this.#prefixes }),
+    }
+  }
+
+  /** The upstream, whose trouble the streams do not show. */
+  get parts(): readonly TransportStatus[] {
+    const { name, parts } = this.#upstream
+    const status = this.#cache?.status ?? {
+      name,
+      state: 'live',
+      reconnects: 0,
+      lastError: undefined,
+    }
+    return [status, ...(parts ?? [])]
+  }
+
+  async open(io: Io): Promise<void> {
+    if (this.#closed) throw new ClosedError(this.name)
+    await this.#upstream.open(io)
+  }
+
+  /** @throws UnsupportedOptionError (`SYNC_UNSUPPORTED_OPTION`) outside of what is held */
+  stream(prefixes: readonly string[], from: Position | undefined, io: Io): BatchStream {
+    return this.#stream(prefixes, from, io, false)
+  }
+
+  /** @throws UnsupportedOptionError (`SYNC_UNSUPPORTED_OPTION`) outside of what is held */
+  sharedStream(prefixes: readonly string[], from: Position | undefined, io: Io): BatchStream {
+    return this.#stream(prefixes, from, io, true)
+  }
+
+  async *list(prefix: string, io: Io): AsyncGenerator<readonly RawPair[]> {
+    for await (const pairs of listOf(this.#upstream, prefix, io)) yield this.#numbered(pairs)
+  }
+
+  async get(keys: readonly string[], io: Io): Promise<readonly RawPair[]> {
+    return this.#numbered(await this.#upstream.get(keys, io))
+  }
+
+  commit(ops: readonly Op[], options: CommitOptions, io: Io): Promise<CommitResult> {
+    return this.#upstream.commit(ops, options, io)
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#cache?.close()
+    await this.#upstream.close()
+  }
+
+  #stream(
+    prefixes: readonly string[],
+    from: Position | undefined,
+    io: Io,
+    remote: boolean,
+  ): BatchStream {
+    for (const prefix of prefixes) {
+      if (this.#held.covers(prefix)) continue
+      const problem = `${JSON.stringify(prefix)} is not held`
+      throw new UnsupportedOptionError('watch', this.name, problem)
+    }
+    this.#cache ??= this.#createCache(io)
+    return this.#cache.stream({ prefixes, from, signal: io.signal, remote })
+  }
+
+  #createCache(io: Io): WatchCache {
+    const { historyLimit, historyBytes, resetJitterMs } = this.#options
+    const cache = new WatchCache({
+      transport: this.#upstream,
+      prefixes: this.#prefixes,
+      io,
+      historyLimit,
+      historyBytes,
+      resetJitterMs,
+    })
+    if (this.#closed) cache.close()
+    return cache
+  }
+
+  /** Where the upstream has no revisions: those that watchers see. A value that none has seen yet comes behind all. */
+  #numbered(pairs: readonly RawPair[]): readonly RawPair[] {
+    if (this.#upstream.capabilities.storeRevisions) return pairs
+    const cache = this.#cache
+    for (const pair of pairs) {
+      const held = cache?.held(pair.key)
+      const same = held !== undefined && sameBytes(held.value, pair.value)
+      pair.revision = same ? held.revision : (cache?.lastRevision ?? 0)
+    }
+    return pairs
+  }
+}
+
+function heldPrefixes(upstream: Transport, wanted: readonly string[] | undefined): string[] {
+  const { maxKeyBytes, watchablePrefixes = [''] } = upstream.capabilities
+  if (wanted === undefined) return [...watchablePrefixes]
+  for (const prefix of wanted) assertPrefix(prefix, maxKeyBytes)
+  const prefixes = coverOf(wanted)
+  const watchable = commonPrefixes(prefixes, watchablePrefixes)
+  if (prefixes.some((prefix) => !watchable.includes(prefix))) {
+    throw new InvalidOptionError('prefixes', `${upstream.name} cannot be watched there`)
+  }
+  return prefixes
+}

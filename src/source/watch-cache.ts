@@ -1,0 +1,390 @@
+import type { Timer } from '../api/clock.ts'
+import { ClosedError } from '../api/errors.ts'
+import type { TransportState, TransportStatus } from '../api/status.ts'
+import type {
+  Batch,
+  BatchStream,
+  Io,
+  Position,
+  RawChange,
+  RawPair,
+  Receipt,
+  Transport,
+} from '../api/transport.ts'
+import { newEpoch } from '../kit/epoch.ts'
+import { nextTask } from '../kit/next-task.ts'
+import { coverOf, PrefixIndex } from '../kit/prefix-index.ts'
+import { bytesOf, CacheHistory } from './cache-history.ts'
+import type { CacheRecord } from './cache-history.ts'
+import { CacheReader } from './cache-reader.ts'
+import type { ReaderSource } from './cache-reader.ts'
+import type { ListView } from './list-view.ts'
+import { ReaderGroup } from './reader-group.ts'
+import type { ChangesBatch } from './reader-group.ts'
+import { ReceiptFork } from './receipt-fork.ts'
+import { ResetStagger } from './reset-stagger.ts'
+import { RevisionCounter, WatchLoop } from './watch-loop.ts'
+import type { SourceChange } from './watch-loop.ts'
+
+export interface WatchCacheOptions {
+  readonly transport: Transport
+  /** What is watched and held. */
+  readonly prefixes: readonly string[]
+  readonly io: Io
+  /** Changes kept so that a position can go on; 10 000. */
+  readonly historyLimit?: number | undefined
+  /** Bytes of their keys and values; 64 MiB. */
+  readonly historyBytes?: number | undefined
+  /** The longest time over which the lists after a reset of the upstream are spread; 5 000. */
+  readonly resetJitterMs?: number | undefined
+}
+
+export interface CacheStreamOptions {
+  readonly prefixes: readonly string[]
+  readonly from: Position | undefined
+  readonly signal: AbortSignal
+  /** The reader is another process's: it answers no receipts. */
+  readonly remote: boolean
+}
+
+const HISTORY_LIMIT = 10_000
+const HISTORY_BYTES = 64 * 1024 * 1024
+const RESET_JITTER_MS = 5_000
+/** How often idle readers are told a recent position. */
+const SWEEP_MS = 5_000
+
+/**
+ * One watch that serves any number of readers from memory (datasync.md §6). What a change costs depends on who watches
+ * its key; what a reader costs does not depend on how far it is behind (W24). Positions are `<epoch>:<sequence>`: a new
+ * epoch with every list of the upstream, one further with each of its batches.
+ */
+export class WatchCache {
+  readonly #options: WatchCacheOptions
+  readonly #loop: WatchLoop
+  readonly #revisions = new RevisionCounter()
+  readonly #history: CacheHistory
+  readonly #stagger: ResetStagger
+  readonly #readers = new Set<CacheReader>()
+  /** By their prefixes. */
+  readonly #groups = new Map<string, ReaderGroup>()
+  readonly #watching = new PrefixIndex<Set<ReaderGroup>>()
+  readonly #readerSource: ReaderSource
+  #epoch = ''
+  #sequence = 0
+  #known = false
+  #marks: { readonly position: Position; readonly progress: Batch; readonly listed: Batch }
+  #reconnects = 0
+  #lastError: unknown
+  #trimming = false
+  #sweeper: Timer | undefined
+  #closed = false
+
+  constructor(options: WatchCacheOptions) {
+    this.#options = options
+    this.#history = new CacheHistory(
+      options.historyLimit ?? HISTORY_LIMIT,
+      options.historyBytes ?? HISTORY_BYTES,
+    )
+    this.#stagger = new ResetStagger(options.io, options.resetJitterMs ?? RESET_JITTER_MS)
+    this.#marks = marksOf('')
+    this.#readerSource = this.#sourceOfReaders()
+    this.#loop = new WatchLoop({
+      transport: options.transport,
+      prefixes: coverOf(options.prefixes),
+      io: options.io,
+      revisions: this.#revisions,
+      sink: {
+        resetting: () => {},
+        listed: () => this.#listed(),
+        changed: (changes, _before, _after, receipt) => this.#changed(changes, receipt),
+        status: () => {},
+        lost: (error) => {
+          this.#reconnects++
+          this.#lastError = error
+          const { name } = options.transport
+          options.io.logger.warn({ transport: name, error }, 'upstream of a cache lost')
+        },
+      },
+    })
+  }
+
+  /** Of the upstream. */
+  get status(): TransportStatus {
+    return {
+      name: this.#options.transport.name,
+      state: this.#state(),
+      reconnects: this.#reconnects,
+      lastError: this.#lastError,
+    }
+  }
+
+  get readers(): number {
+    return this.#readers.size
+  }
+
+  /** Changes and bytes that are kept for positions, and entries that groups hold for readers. */
+  get kept(): { readonly changes: number; readonly bytes: number; readonly entries: number } {
+    let entries = 0
+    for (const group of this.#groups.values()) entries += group.end - group.first
+    return { changes: this.#history.changes, bytes: this.#history.bytes, entries }
+  }
+
+  /** Of the last change that it numbered itself, as its upstream has no revisions. */
+  get lastRevision(): number {
+    return this.#revisions.last
+  }
+
+  /** The pair that is held, not to be changed. */
+  held(key: string): RawPair | undefined {
+    return this.#loop.values.get(key)
+  }
+
+  /** A reader; the first one begins the watch of the upstream. Its prefixes have to be within what is held. */
+  stream({ prefixes, from, signal, remote }: CacheStreamOptions): BatchStream {
+    const group = this.#groupOf(coverOf(prefixes))
+    const source = this.#readerSource
+    const reader = new CacheReader({ source, group, from, signal, remote })
+    if (this.#closed) {
+      reader.fail(new ClosedError(this.#options.transport.name))
+      return reader
+    }
+    this.#readers.add(reader)
+    group.readers.add(reader)
+    reader.attach()
+    if (this.#readers.size > 0) {
+      this.#loop.start()
+      this.#sweepLater()
+    }
+    return reader
+  }
+
+  /** Readers fail with ClosedError; nothing is left. */
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#loop.close()
+    this.#stagger.stop()
+    this.#sweeper?.stop()
+    for (const reader of this.#readers) {
+      reader.fail(new ClosedError(this.#options.transport.name))
+    }
+    this.#readers.clear()
+    this.#groups.clear()
+    this.#history.clear()
+  }
+
+  #state(): TransportState {
+    if (this.#closed) return 'closed'
+    if (this.#loop.live || this.#loop.state.name === 'idle') return 'live'
+    return this.#known ? 'stale' : 'connecting'
+  }
+
+  #sourceOfReaders(): ReaderSource {
+    // Readers get no more of the cache than this.
+    const isListed = (): boolean => this.#known
+    const sequence = (): number => this.#sequence
+    return {
+      get listed() {
+        return isListed()
+      },
+      get sequence() {
+        return sequence()
+      },
+      progress: () => this.#mark().progress,
+      listedNow: () => this.#mark().listed,
+      resume: (group, from) => this.#resume(group, from),
+      view: (group) => this.#viewOf(group),
+      tidy: (group) => group.trim(this.#history.floor),
+      ended: (reader) => this.#ended(reader),
+    }
+  }
+
+  /** A new list, complete: another epoch. */
+  #listed(): void {
+    const first = !this.#known
+    this.#known = true
+    this.#epoch = newEpoch()
+    this.#sequence = 0
+    this.#history.clear()
+    for (const group of this.#groups.values()) group.clear()
+    const readers = [...this.#readers]
+    if (first) {
+      for (const reader of readers) reader.notify()
+      return
+    }
+    for (const reader of readers) reader.restart('reconnected')
+    this.#stagger.spread(readers)
+  }
+
+  #changed(changes: readonly SourceChange[], receipt: Receipt | undefined): void {
+    if (changes.length === 0) {
+      receipt?.routed([])
+      return
+    }
+    this.#sequence++
+    const raw = changes.map(toRaw)
+    const batch: ChangesBatch = { kind: 'changes', changes: raw, position: this.#position() }
+    const sequence = this.#sequence
+    const record: CacheRecord = { sequence, batch, bytes: bytesOf(raw), groups: [] }
+    const fork = receipt === undefined ? undefined : new ReceiptFork(receipt)
+    for (const [group, part] of this.#partsOf(raw)) {
+      this.#enter(group, record, part, fork)
+      group.notify()
+    }
+    fork?.seal()
+    this.#history.add(record)
+    this.#trimSoon()
+  }
+
+  /** Who watches which of the changes; costs the same however many groups there are that do not match. */
+  #partsOf(changes: readonly RawChange[]): Map<ReaderGroup, readonly RawChange[]> {
+    const parts = new Map<ReaderGroup, RawChange[]>()
+    let change: RawChange
+    const collect = (groups: ReadonlySet<ReaderGroup>): void => {
+      for (const group of groups) {
+        const part = parts.get(group)
+        if (part === undefined) parts.set(group, [change])
+        else part.push(change)
+      }
+    }
+    for (change of changes) this.#watching.match(keyOf(change), collect)
+    return parts
+  }
+
+  #enter(
+    group: ReaderGroup,
+    record: CacheRecord,
+    part: readonly RawChange[],
+    fork: ReceiptFork | undefined,
+  ): void {
+    const entry = { sequence: record.sequence, batch: batchOf(record, part) }
+    group.enter(entry)
+    record.groups.push(group)
+    if (fork === undefined) return
+    for (const reader of group.readers) reader.expect(entry, () => fork.branch())
+  }
+
+  #resume(
+    group: ReaderGroup,
+    from: Position,
+  ): { readonly place: number } | 'compacted' | 'reconnected' {
+    const sequence = this.#sequenceOf(from)
+    if (sequence === undefined) return 'reconnected'
+    if (sequence < this.#history.floor) return 'compacted'
+    if (sequence < group.enteredFrom) {
+      const older = []
+      for (const record of this.#history.between(sequence, group.enteredFrom)) {
+        const part = record.batch.changes.filter((change) => group.covers(keyOf(change)))
+        if (part.length === 0) continue
+        older.push({ sequence: record.sequence, batch: batchOf(record, part) })
+        record.groups.push(group)
+      }
+      group.enterOlder(older, sequence)
+    }
+    return { place: group.placeAfter(sequence) }
+  }
+
+  /** Undefined: of another epoch, or none of ours. */
+  #sequenceOf(position: Position): number | undefined {
+    const mark = `${this.#epoch}:`
+    if (!position.startsWith(mark)) return undefined
+    const sequence = Number(position.slice(mark.length))
+    const known = Number.isInteger(sequence) && sequence >= 0 && sequence <= this.#sequence
+    return known ? sequence : undefined
+  }
+
+  #viewOf(group: ReaderGroup): ListView {
+    return group.view((prefix) => this.#loop.values.view(prefix))
+  }
+
+  #groupOf(cover: readonly string[]): ReaderGroup {
+    const name = JSON.stringify(cover)
+    const known = this.#groups.get(name)
+    if (known !== undefined) return known
+    const group = new ReaderGroup(cover, this.#sequence)
+    this.#groups.set(name, group)
+    for (const prefix of cover) {
+      const groups = this.#watching.get(prefix)
+      if (groups === undefined) this.#watching.set(prefix, new Set([group]))
+      else groups.add(group)
+    }
+    return group
+  }
+
+  #ended(reader: CacheReader): void {
+    const { group } = reader
+    this.#readers.delete(reader)
+    group.readers.delete(reader)
+    if (group.readers.size > 0) return
+    this.#groups.delete(JSON.stringify(group.prefixes))
+    group.clear()
+    for (const prefix of group.prefixes) {
+      const groups = this.#watching.get(prefix)
+      groups?.delete(group)
+      if (groups?.size === 0) this.#watching.delete(prefix)
+    }
+  }
+
+  /** In a later turn of the event loop, lest a burst cut off readers that had no chance to take it. */
+  #trimSoon(): void {
+    if (!this.#history.isOver) return
+    if (this.#history.isFarOver) this.#trim(1)
+    if (this.#trimming) return
+    this.#trimming = true
+    nextTask(() => {
+      this.#trimming = false
+      this.#trim(0)
+    })
+  }
+
+  #trim(kept: number): void {
+    for (const group of this.#history.trim(kept)) group.trim(this.#history.floor)
+  }
+
+  #sweepLater(): void {
+    this.#sweeper ??= this.#options.io.clock.after(SWEEP_MS, () => {
+      this.#sweeper = undefined
+      for (const reader of this.#readers) reader.sweep()
+      for (const group of this.#groups.values()) group.sweep()
+      if (this.#readers.size > 0) this.#sweepLater()
+    })
+  }
+
+  #position(): Position {
+    return `${this.#epoch}:${this.#sequence}`
+  }
+
+  /** Shared by all who are told the same. */
+  #mark(): { readonly progress: Batch; readonly listed: Batch } {
+    const position = this.#position()
+    if (this.#marks.position !== position) this.#marks = marksOf(position)
+    return this.#marks
+  }
+}
+
+function marksOf(position: Position): {
+  readonly position: Position
+  readonly progress: Batch
+  readonly listed: Batch
+} {
+  return {
+    position,
+    progress: { kind: 'progress', position },
+    listed: { kind: 'listed', position },
+  }
+}
+
+/** Who watches all of a record shares its batch. */
+function batchOf({ batch }: CacheRecord, part: readonly RawChange[]): ChangesBatch {
+  return part.length === batch.changes.length ? batch : { ...batch, changes: part }
+}
+
+function toRaw({ key, prev, next, revision }: SourceChange): RawChange {
+  if (next !== undefined) return { type: 'put', pair: next }
+  // What a reconcile misses was deleted at no revision of the store: it is behind the last one all the same (C2).
+  return { type: 'delete', key, revision: Math.max(revision, (prev?.revision ?? 0) + 1) }
+}
+
+function keyOf(change: RawChange): string {
+  return change.type === 'put' ? change.pair.key : change.key
+}
