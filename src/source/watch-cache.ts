@@ -288,9 +288,9 @@ export class WatchCache {
   #sequenceOf(position: Position): number | undefined {
     const mark = `${this.#epoch}:`
     if (!position.startsWith(mark)) return undefined
-    const sequence = Number(position.slice(mark.length))
-    const known = Number.isInteger(sequence) && sequence >= 0 && sequence <= this.#sequence
-    return known ? sequence : undefined
+    const digits = position.slice(mark.length)
+    const sequence = /^\d+$/u.test(digits) ? Number(digits) : Infinity
+    return sequence <= this.#sequence ? sequence : undefined
   }
 
   #viewOf(group: ReaderGroup): ListView {
