@@ -1,7 +1,7 @@
 import { etcd } from '../../src/adapters/etcd/index.ts'
 import { redis } from '../../src/adapters/redis/index.ts'
 import { lmdb } from '../../src/adapters/lmdb/index.ts'
-import { Agent, memory } from '../../src/index.ts'
+import { Agent, cached, memory } from '../../src/index.ts'
 import type { Transport } from '../../src/index.ts'
 import { text } from '../../src/testing/text.ts'
 
@@ -9,6 +9,8 @@ import { text } from '../../src/testing/text.ts'
 const [kind, where = '', point] = process.argv.slice(2)
 
 function transport(): Transport {
+  if (kind === 'cached lmdb') return cached(lmdb({ path: where }))
+  if (kind === 'cached redis') return cached(redis({ url: where }))
   if (kind === 'etcd') return etcd({ url: where })
   if (kind === 'redis') return redis({ url: where })
   return kind === 'lmdb' ? lmdb({ path: where }) : memory()

@@ -28,10 +28,16 @@ describe('case 15, C11: after close the process exits by itself', () => {
   it.each(POINTS)('memory, closed %s', (point) => exits('memory', '', point))
 
   it.each(POINTS)('lmdb, closed %s', async (point) => exits('lmdb', await tempDir('exit'), point))
+
+  it.each(POINTS)('cached lmdb, closed %s', async (point) =>
+    exits('cached lmdb', await tempDir('exit'), point),
+  )
 })
 
 describeWithRedisUrl('case 15, C11 on Redis: after close the process exits by itself', (url) => {
   it.each(POINTS)('closed %s', (point) => exits('redis', url(), point))
+
+  it.each(POINTS)('cached, closed %s', (point) => exits('cached redis', url(), point))
 })
 
 describeWithEtcdUrl('case 15, C11 on etcd: after close the process exits by itself', (url) => {

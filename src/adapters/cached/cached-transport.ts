@@ -1,4 +1,9 @@
-import { ClosedError, InvalidOptionError, UnsupportedOptionError } from '../../api/errors.ts'
+import {
+  ClosedError,
+  InvalidOptionError,
+  isSyncError,
+  UnsupportedOptionError,
+} from '../../api/errors.ts'
 import { assertPrefix } from '../../api/key.ts'
 import {
   checkOptions,
@@ -52,6 +57,8 @@ export class CachedTransport implements Transport {
   readonly #prefixes: readonly string[]
   readonly #held = new PrefixIndex<true>()
   #cache: WatchCache | undefined
+  /** Of the last read or write, if the upstream was out of reach. */
+  #lastFailure: unknown
   #closed = false
 
   constructor(upstream: Transport, options: CachedOptions = {}) {
@@ -79,16 +86,13 @@ export class CachedTransport implements Transport {
     }
   }
 
-  /** The upstream, whose trouble the streams do not show. */
+  /** The upstream, whose trouble the streams do not show; while nobody watches, as reads and writes have found it. */
   get parts(): readonly TransportStatus[] {
-    const { name, parts } = this.#upstream
-    const status = this.#cache?.status ?? {
-      name,
-      state: 'live',
-      reconnects: 0,
-      lastError: undefined,
-    }
-    return [status, ...(parts ?? [])]
+    const { name, parts = [] } = this.#upstream
+    const watched = this.#cache?.status
+    const state = this.#lastFailure === undefined ? 'live' : 'stale'
+    const lastError = this.#lastFailure
+    return [watched ?? { name, state, reconnects: 0, lastError }, ...parts]
   }
 
   async open(io: Io): Promise<void> {
@@ -107,15 +111,20 @@ export class CachedTransport implements Transport {
   }
 
   async *list(prefix: string, io: Io): AsyncGenerator<readonly RawPair[]> {
-    for await (const pairs of listOf(this.#upstream, prefix, io)) yield this.#numbered(pairs)
+    try {
+      for await (const pairs of listOf(this.#upstream, prefix, io)) yield this.#numbered(pairs)
+      this.#lastFailure = undefined
+    } catch (error) {
+      throw this.#failed(error)
+    }
   }
 
   async get(keys: readonly string[], io: Io): Promise<readonly RawPair[]> {
-    return this.#numbered(await this.#upstream.get(keys, io))
+    return this.#numbered(await this.#heard(this.#upstream.get(keys, io)))
   }
 
   commit(ops: readonly Op[], options: CommitOptions, io: Io): Promise<CommitResult> {
-    return this.#upstream.commit(ops, options, io)
+    return this.#heard(this.#upstream.commit(ops, options, io))
   }
 
   async close(): Promise<void> {
@@ -151,6 +160,21 @@ export class CachedTransport implements Transport {
     })
     if (this.#closed) cache.close()
     return cache
+  }
+
+  async #heard<T>(answer: Promise<T>): Promise<T> {
+    try {
+      const result = await answer
+      this.#lastFailure = undefined
+      return result
+    } catch (error) {
+      throw this.#failed(error)
+    }
+  }
+
+  #failed(error: unknown): unknown {
+    if (isSyncError(error, 'SYNC_UNAVAILABLE')) this.#lastFailure = error
+    return error
   }
 
   /** Where the upstream has no revisions: those that watchers see. A value that none has seen yet comes behind all. */
