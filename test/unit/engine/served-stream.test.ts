@@ -1,49 +1,16 @@
 import { describe, expect, it } from '@jest/globals'
 import { lmdb } from '../../../src/adapters/lmdb/index.ts'
 import { Agent, cached, memory, raw } from '../../../src/index.ts'
-import type { Batch, BatchIterator, Served, Transport } from '../../../src/index.ts'
+import type { BatchIterator, Served, Transport } from '../../../src/index.ts'
 import { ScriptedTransport } from '../../../src/testing/index.ts'
-import { show } from '../../support/cache-harness.ts'
+import { RemoteReader } from '../../support/remote-reader.ts'
 import { tempDir } from '../../support/temp-dir.ts'
-import { onTeardown } from '../../support/teardown.ts'
 import { waitFor } from '../../support/wait-for.ts'
 
 const text = (value: string): ReturnType<typeof raw> => raw(new TextEncoder().encode(value))
 
-interface Remote {
-  readonly batches: Batch[]
-  readonly error: unknown
-  readonly position: string | undefined
-  stop(): void
-  until(line: string): Promise<void>
-}
-
-/** A watcher in another process, as a server would serve it. */
-function remote(served: Served, prefixes: readonly string[], from?: string): Remote {
-  const end = new AbortController()
-  onTeardown(() => end.abort())
-  const batches: Batch[] = []
-  const state = {
-    batches,
-    error: undefined as unknown,
-    get position() {
-      const last = batches.findLast((batch) => 'position' in batch)
-      return last !== undefined && 'position' in last ? last.position : undefined
-    },
-    stop: () => end.abort(),
-    until: async (line: string) => {
-      await waitFor(() => batches.some((batch) => show(batch) === line), {
-        describe: () => `${line}; ${batches.map(show).join('; ')}`,
-      })
-    },
-  }
-  const reading = (async () => {
-    for await (const batch of served.stream(prefixes, from, end.signal)) batches.push(batch)
-  })()
-  reading.catch((error: unknown) => {
-    state.error = error
-  })
-  return state
+function remote(served: Served, prefixes: readonly string[], from?: string): RemoteReader {
+  return new RemoteReader(served, prefixes, from)
 }
 
 const transports: [string, () => Transport][] = [
@@ -64,16 +31,16 @@ describe.each(transports)('what remote watchers get, on %s', (_, make) => {
     await Promise.all([one.until('listed'), two.until('listed'), other.until('listed')])
     await agent.put('/k/a', text('2'))
     await Promise.all([one.until('put /k/a=2'), two.until('put /k/a=2')])
-    expect(one.batches.map(show)).toEqual(['pairs /k/a=1', 'listed', 'put /k/a=2'])
+    expect(one.lines).toEqual(['pairs /k/a=1', 'listed', 'put /k/a=2'])
     for (const [i, batch] of one.batches.entries()) expect(two.batches[i]).toBe(batch)
-    expect(other.batches.map(show)).toEqual(['listed'])
+    expect(other.lines).toEqual(['listed'])
     const { position } = one
     one.stop()
     await agent.txn().put('/k/b', text('1')).delete('/k/a').commit()
     await two.until('put /k/b=1 delete /k/a')
     const back = remote(rest, ['/k/'], position)
     await back.until('put /k/b=1 delete /k/a')
-    expect(back.batches.map(show)).toEqual(['put /k/b=1 delete /k/a'])
+    expect(back.lines).toEqual(['put /k/b=1 delete /k/a'])
     expect(back.batches[0]).toBe(two.batches.at(-1))
   })
 
