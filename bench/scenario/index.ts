@@ -1,4 +1,5 @@
 import type { Scenario } from '../scenario.ts'
+import { scenario as cached } from './cached.ts'
 import { scenario as dispatch } from './dispatch.ts'
 import { scenario as etcdLatency } from './etcd-latency.ts'
 import { scenario as etcdList } from './etcd-list.ts'
@@ -22,4 +23,5 @@ export const scenarios: readonly Scenario[] = [
   etcdLatency,
   kafka,
   kafkaLive,
+  cached,
 ]
