@@ -59,6 +59,7 @@ export interface ReplaceResult {
  */
 export interface Served {
   readonly transport: string
+  /** Of what is served: `resumable` as far as the history of the shared watch goes, and with revisions. */
   readonly capabilities: Capabilities
   readonly prefixes: readonly string[]
   /** Clock, randomness and logger of the agent; the signal is aborted when it closes. */

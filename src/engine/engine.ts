@@ -142,7 +142,8 @@ export class Engine implements Sync, RegistrationHost {
     const { status } = this.#source
     // Without a watch there is no stream that could say so.
     const live = this.#opened || status.state !== 'live'
-    return withParts(live ? status : { ...status, state: 'connecting' }, this.#transport.parts)
+    const parts = [...(this.#transport.parts ?? []), ...this.#sharedWatches.statuses]
+    return withParts(live ? status : { ...status, state: 'connecting' }, parts)
   }
 
   /** Pairs received so far by lists that are not complete. */
@@ -275,6 +276,7 @@ export class Engine implements Sync, RegistrationHost {
         assertWatchable(this.#transport, watched)
         return this.#sharedWatches.stream(cover, watched, from, signal)
       },
+      numbered: (cover, pairs) => this.#sharedWatches.numbered(cover, pairs),
       replace: (cover, pairs, options) => this.#replacer.replace(cover, pairs, options),
     })
   }
@@ -338,11 +340,8 @@ export class Engine implements Sync, RegistrationHost {
 }
 
 /** A part that is lost is not seen in the streams of the whole, which go on without it. */
-function withParts(
-  status: TransportStatus,
-  parts: readonly TransportStatus[] | undefined,
-): TransportStatus {
-  if (parts === undefined) return status
+function withParts(status: TransportStatus, parts: readonly TransportStatus[]): TransportStatus {
+  if (parts.length === 0) return status
   const lost = parts.find((part) => part.state !== 'live')
   return {
     ...status,

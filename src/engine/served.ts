@@ -36,6 +36,8 @@ export interface ServedParts {
     from: Position | undefined,
     signal: AbortSignal,
   ) => BatchStream
+  /** With the revisions that the shared watch on `cover` shows. */
+  readonly numbered: (cover: readonly string[], pairs: readonly RawPair[]) => readonly RawPair[]
   readonly replace: (
     prefixes: readonly string[],
     pairs: readonly Replacement[],
@@ -58,7 +60,8 @@ export class EngineServed implements Served {
   }
 
   get capabilities(): Capabilities {
-    return this.#parts.transport.capabilities
+    // Of what is served: its streams come from a watch that numbers, and has a history.
+    return { ...this.#parts.transport.capabilities, resumable: true, storeRevisions: true }
   }
 
   get prefixes(): readonly string[] {
@@ -81,7 +84,7 @@ export class EngineServed implements Served {
     for (const key of keys) this.#assertKey(key)
     await this.#parts.opened()
     const { transport, io } = this.#parts
-    return this.#parts.heard(transport.get(keys, io))
+    return this.#numbered(await this.#parts.heard(transport.get(keys, io)))
   }
 
   async list(prefix: string): Promise<readonly RawPair[]> {
@@ -92,7 +95,7 @@ export class EngineServed implements Served {
     for await (const page of listOf(transport, prefix, io)) {
       for (const pair of page) if (hasPrefix(pair.key, prefix)) pairs.set(pair.key, pair)
     }
-    return [...pairs.values()].sort((a, b) => compareKeys(a.key, b.key))
+    return this.#numbered([...pairs.values()].sort((a, b) => compareKeys(a.key, b.key)))
   }
 
   async commit(ops: readonly Op[], options: CommitOptions): Promise<CommitResult> {
@@ -120,6 +123,10 @@ export class EngineServed implements Served {
   ): BatchStream {
     for (const prefix of prefixes) this.#assertPrefix(prefix)
     return this.#parts.stream(this.prefixes, prefixes, from, signal)
+  }
+
+  #numbered(pairs: readonly RawPair[]): readonly RawPair[] {
+    return this.#parts.numbered(this.prefixes, pairs)
   }
 
   #assertKey(key: string): void {

@@ -1,4 +1,5 @@
-import type { BatchStream, Io, Position, Transport } from '../api/transport.ts'
+import type { TransportStatus } from '../api/status.ts'
+import type { BatchStream, Io, Position, RawPair, Transport } from '../api/transport.ts'
 import { AwaitedStream } from '../kit/awaited-stream.ts'
 import { commonPrefixes } from '../kit/prefix-index.ts'
 import { WatchCache } from '../source/watch-cache.ts'
@@ -32,6 +33,16 @@ export class SharedWatches {
     const opening = this.#parts.opened()
     const open = (): BatchStream => this.#open(cover, prefixes, from, signal)
     return opening === undefined ? open() : new AwaitedStream(opening, signal, open)
+  }
+
+  /** Of the watches that are its own: nothing else tells when only remote watchers are there. */
+  get statuses(): readonly TransportStatus[] {
+    return Array.from(this.#caches.values(), ({ status }) => status)
+  }
+
+  /** Pairs that were read, with the revisions that remote watchers see. */
+  numbered(cover: readonly string[], pairs: readonly RawPair[]): readonly RawPair[] {
+    return this.#caches.get(JSON.stringify(cover))?.numbered(pairs) ?? pairs
   }
 
   close(): void {

@@ -23,7 +23,7 @@ import { ReaderGroup } from './reader-group.ts'
 import type { ChangesBatch } from './reader-group.ts'
 import { ReceiptFork } from './receipt-fork.ts'
 import { ResetStagger } from './reset-stagger.ts'
-import { RevisionCounter, WatchLoop } from './watch-loop.ts'
+import { RevisionCounter, sameBytes, WatchLoop } from './watch-loop.ts'
 import type { SourceChange } from './watch-loop.ts'
 
 export interface WatchCacheOptions {
@@ -95,7 +95,7 @@ export class WatchCache {
       revisions: this.#revisions,
       sink: {
         resetting: () => {},
-        listed: () => this.#listed(),
+        listed: (reason) => this.#listed(reason === 'compacted' ? reason : 'reconnected'),
         changed: (changes, _before, _after, receipt) => this.#changed(changes, receipt),
         status: () => {},
         lost: (error) => {
@@ -129,14 +129,18 @@ export class WatchCache {
     return { changes: this.#history.changes, bytes: this.#history.bytes, entries }
   }
 
-  /** Of the last change that it numbered itself, as its upstream has no revisions. */
-  get lastRevision(): number {
-    return this.#revisions.last
-  }
-
-  /** The pair that is held, not to be changed. */
-  held(key: string): RawPair | undefined {
-    return this.#loop.values.get(key)
+  /**
+   * Gives pairs that were read from the upstream the revisions that readers see, where it has none. A value that no
+   * reader has seen yet comes behind all.
+   */
+  numbered(pairs: readonly RawPair[]): readonly RawPair[] {
+    if (this.#options.transport.capabilities.storeRevisions) return pairs
+    for (const pair of pairs) {
+      const held = this.#loop.values.get(pair.key)
+      const same = held !== undefined && sameBytes(held.value, pair.value)
+      pair.revision = same ? held.revision : this.#revisions.last
+    }
+    return pairs
   }
 
   /** A reader; the first one begins the watch of the upstream. Its prefixes have to be within what is held. */
@@ -176,7 +180,9 @@ export class WatchCache {
   #state(): TransportState {
     if (this.#closed) return 'closed'
     if (this.#loop.live || this.#loop.state.name === 'idle') return 'live'
-    return this.#known ? 'stale' : 'connecting'
+    if (this.#known) return 'stale'
+    // A first list that is under way says nothing about the link.
+    return this.#reconnects > 0 ? 'connecting' : 'live'
   }
 
   #sourceOfReaders(): ReaderSource {
@@ -200,7 +206,7 @@ export class WatchCache {
   }
 
   /** A new list, complete: another epoch. */
-  #listed(): void {
+  #listed(reason: 'compacted' | 'reconnected'): void {
     const first = !this.#known
     this.#known = true
     this.#epoch = newEpoch()
@@ -212,7 +218,7 @@ export class WatchCache {
       for (const reader of readers) reader.notify()
       return
     }
-    for (const reader of readers) reader.restart('reconnected')
+    for (const reader of readers) reader.restart(reason)
     this.#stagger.spread(readers)
   }
 

@@ -14,12 +14,22 @@ import { waitFor } from '../support/wait-for.ts'
 
 const READERS = 300
 
-async function allShow(readers: readonly RemoteReader[], expected: object): Promise<void> {
-  const want = JSON.stringify(Object.entries(expected).sort())
-  await waitFor(() => readers.every(({ fold }) => JSON.stringify([...fold].sort()) === want), {
+async function allShow(
+  readers: readonly RemoteReader[],
+  expected: Readonly<Record<string, string>>,
+): Promise<void> {
+  const want = linesOf(Object.entries(expected))
+  await waitFor(() => readers.every(({ fold }) => linesOf([...fold]) === want), {
     timeoutMs: 20_000,
     describe: () => `the store in every fold: ${want}`,
   })
+}
+
+function linesOf(pairs: readonly (readonly [string, string])[]): string {
+  return pairs
+    .map((pair) => pair.join('='))
+    .sort()
+    .join(' ')
 }
 
 describeWithRedis('cached Redis, faults', () => {

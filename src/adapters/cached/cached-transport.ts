@@ -28,7 +28,6 @@ import type {
 import { listOf } from '../../kit/list-of.ts'
 import { commonPrefixes, coverOf, PrefixIndex } from '../../kit/prefix-index.ts'
 import { WatchCache } from '../../source/watch-cache.ts'
-import { sameBytes } from '../../source/watch-loop.ts'
 
 export interface CachedOptions {
   /** In events, metrics and errors; the name of what is cached. */
@@ -177,16 +176,8 @@ export class CachedTransport implements Transport {
     return error
   }
 
-  /** Where the upstream has no revisions: those that watchers see. A value that none has seen yet comes behind all. */
   #numbered(pairs: readonly RawPair[]): readonly RawPair[] {
-    if (this.#upstream.capabilities.storeRevisions) return pairs
-    const cache = this.#cache
-    for (const pair of pairs) {
-      const held = cache?.held(pair.key)
-      const same = held !== undefined && sameBytes(held.value, pair.value)
-      pair.revision = same ? held.revision : (cache?.lastRevision ?? 0)
-    }
-    return pairs
+    return this.#cache?.numbered(pairs) ?? pairs
   }
 }
 

@@ -109,9 +109,51 @@ describe('the shared watch', () => {
     expect(s.script.streams).toHaveLength(1)
   })
 
+  it('where the store has no revisions: reads have those that watchers see; a new one resumes', async () => {
+    const s = new ScriptedTransport({ capabilities: { storeRevisions: false, resumable: false } })
+    s.script.holds([
+      ['/a', '1'],
+      ['/b', '2'],
+    ])
+    await using agent = new Agent({ transport: s })
+    await agent.start()
+    const served = agent.served()
+    expect(served.capabilities).toMatchObject({ storeRevisions: true, resumable: true })
+    expect(await served.get(['/a'])).toMatchObject([{ revision: 0 }])
+    s.script
+      .stream(0)
+      .pairs([
+        ['/0', '1'],
+        ['/a', '1'],
+        ['/b', '1'],
+      ])
+      .listed()
+    const reader = remote(served, [''])
+    await reader.until('listed')
+    expect(await served.get(['/a'])).toMatchObject([{ key: '/a', revision: 2 }])
+    // The value that no watcher has seen is behind all that they have.
+    expect((await served.list('')).map(({ revision }) => revision)).toEqual([2, 3])
+  })
+
+  it('shows in the health of an agent that has no watch of its own', async () => {
+    const s = new ScriptedTransport()
+    await using agent = new Agent({ transport: s, random: () => 0 })
+    await agent.start()
+    const reader = remote(agent.served(), [''])
+    expect(agent.health().status).toBe('ok')
+    s.script.stream(0).listed('p')
+    await reader.until('listed')
+    s.script.stream(0).fail(new Error('lost'))
+    await waitFor(() => agent.health().transports[0]?.state === 'stale')
+    s.script.stream(1).progress('p')
+    await waitFor(() => agent.health().transports[0]?.state === 'live')
+    expect(agent.health().transports[0]?.reconnects).toBe(1)
+    expect(reader.error).toBeUndefined()
+  })
+
   it('begins when the transport is open; its failure is told, and an abort does not wait for it', async () => {
     const s = new ScriptedTransport()
-    let fail = (_: unknown): void => {}
+    let fail: (error: unknown) => void = () => {}
     s.script.onOpen = () =>
       new Promise((_, reject) => {
         fail = reject

@@ -4,7 +4,16 @@ import { Fifo } from '../../../src/kit/fifo.ts'
 
 describe('fifo', () => {
   it('is an array that is pushed, unshifted and shifted, in any order', () => {
-    const step = fc.constantFrom('push', 'push', 'push', 'shift', 'shift', 'unshift', 'clear')
+    const step = fc.constantFrom(
+      'push',
+      'push',
+      'push',
+      'shift',
+      'shift',
+      'unshift',
+      'prepend',
+      'clear',
+    )
     fc.assert(
       fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
         const fifo = new Fifo<{ n: number }>()
@@ -13,12 +22,17 @@ describe('fifo', () => {
           const item = { n }
           if (what === 'shift') expect(fifo.shift()).toBe(model.shift())
           else if (what === 'clear') expect(fifo.clear()).toEqual(model.splice(0))
-          else {
+          else if (what === 'prepend') {
+            const before = n % 2 === 0 ? [] : [item, { n: n + 0.5 }]
+            fifo.prepend(before)
+            model.unshift(...before)
+          } else {
             fifo[what](item)
             model[what](item)
           }
           expect(fifo.size).toBe(model.length)
           expect([...fifo]).toEqual(model)
+          for (let i = -1; i <= model.length; i++) expect(fifo.at(i)).toBe(model[i])
         }
       }),
     )

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
-import { coverOf, PrefixIndex } from '../../../src/kit/prefix-index.ts'
+import { commonPrefixes, coverOf, PrefixIndex } from '../../../src/kit/prefix-index.ts'
 
 const prefix = fc.stringMatching(/^[ab/]{0,4}$/u)
 const key = fc.stringMatching(/^[ab/]{0,6}$/u)
@@ -57,5 +57,22 @@ describe('coverOf', () => {
     expect(coverOf(['/a/b/', '/a/', '/c', '/a/', '/c/d'])).toEqual(['/a/', '/c'])
     expect(coverOf(['/a', ''])).toEqual([''])
     expect(coverOf([])).toEqual([])
+  })
+})
+
+describe('commonPrefixes', () => {
+  it('is what is under a prefix of both', () => {
+    fc.assert(
+      fc.property(fc.array(prefix), fc.array(prefix), fc.array(key), (a, b, keys) => {
+        const common = commonPrefixes(a, b)
+        expect(coverOf(common)).toEqual(common)
+        const under = (of: readonly string[], at: string): boolean =>
+          of.some((each) => at.startsWith(each))
+        for (const at of [...keys, ...a, ...b]) {
+          expect(under(common, at)).toBe(under(a, at) && under(b, at))
+        }
+      }),
+      { numRuns: 500 },
+    )
   })
 })

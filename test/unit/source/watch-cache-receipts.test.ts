@@ -97,7 +97,7 @@ describe('receipts of a cache', () => {
 
   it.each([
     ['returns', (reader: CacheTestReader) => reader.return()],
-    ['is aborted', (reader: CacheTestReader) => reader.abort()],
+    ['is aborted', async (reader: CacheTestReader) => reader.abort()],
   ])('a reader that %s answers for nothing that it had not taken', async (_, end) => {
     const { h, readers, write } = await started([{ prefixes: [''] }])
     const taken = write('/a')
@@ -158,7 +158,7 @@ describe('receipts of a cache', () => {
     const { h, readers, write } = await started([{ prefixes: [''] }])
     const told = write('/a')
     await h.settle()
-    h.upstream().reset('compacted').listed('q')
+    h.upstream().reset('reconnected').listed('q')
     await h.settle()
     expect(told).toEqual(['routed '])
     expect(readers[0]?.take()).toEqual(['reset reconnected', 'listed'])

@@ -19,7 +19,7 @@ async function listed(
 
 function resetUpstream(h: CacheHarness): void {
   h.upstream()
-    .reset('compacted')
+    .reset('reconnected')
     .pairs([['/b', '1', 1]])
     .listed('q')
 }
@@ -62,6 +62,13 @@ describe('a new list of the upstream', () => {
     expect(h.reader([''], { from: readers[0]?.position }).take()).toEqual(['progress'])
   })
 
+  it('tells why the upstream listed anew', async () => {
+    const { h, readers } = await listed({ readers: 1 })
+    h.upstream().reset('compacted').listed('q')
+    await h.settle()
+    expect(readers[0]?.take()).toEqual(['reset compacted', 'listed'])
+  })
+
   it('shows nobody anything until it is complete, nor a mix of old and new (W11)', async () => {
     const { h, readers } = await listed({ readers: 1 })
     const [reader] = readers
@@ -70,7 +77,7 @@ describe('a new list of the upstream', () => {
     const inList = h.reader()
     inList.takeOne()
     h.upstream()
-      .reset('compacted')
+      .reset('reconnected')
       .pairs([['/b', '1', 1]])
     await h.settle()
     // What was before the reset is still told.
