@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { describe, expect, it } from '@jest/globals'
-import { Agent, composite, memory, raw } from '../../src/index.ts'
+import { Agent, cached, composite, memory, raw } from '../../src/index.ts'
 import { etcd } from '../../src/adapters/etcd/index.ts'
 import { kafka } from '../../src/adapters/kafka/index.ts'
 import { lmdb } from '../../src/adapters/lmdb/index.ts'
@@ -171,6 +171,12 @@ function suite(open: () => Promise<Transport>): void {
 
 describe('replace on memory', () => suite(async () => memory()))
 describe('replace on lmdb', () => suite(async () => lmdb({ path: await tempDir('lmdb') })))
+describe('replace on cached memory', () => {
+  suite(async () => cached(memory()))
+})
+describeWithRedisUrl('replace on cached redis', (url) => {
+  suite(async () => cached(redis({ url: url() })))
+})
 describeWithRedisUrl('replace on redis', (url) => suite(async () => redis({ url: url() })))
 describeWithEtcdUrl('replace on etcd', (url) => suite(async () => etcd({ url: url() })))
 await describeWithKafkaServer('replace on kafka', KAFKA_VERSIONS[1], (server) =>
