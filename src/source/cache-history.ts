@@ -1,6 +1,6 @@
 import type { RawChange } from '../api/transport.ts'
 import { Fifo } from '../kit/fifo.ts'
-import type { ChangesBatch, ReaderGroup } from './reader-group.ts'
+import type { ChangesBatch } from './reader-group.ts'
 
 /** What one batch of the upstream changed: whole transactions (W9). */
 export interface CacheRecord {
@@ -8,8 +8,6 @@ export interface CacheRecord {
   /** As it goes to those who watch all of it. */
   readonly batch: ChangesBatch
   readonly bytes: number
-  /** Those that hold an entry of it. */
-  readonly groups: ReaderGroup[]
 }
 
 /** The latest records, bounded in changes and in bytes of keys and values. */
@@ -54,17 +52,17 @@ export class CacheHistory {
     this.#bytes += record.bytes
   }
 
-  /** Back into its bounds; `kept` records stay at least. Returns the groups that hold entries of what is gone. */
-  trim(kept: number): Set<ReaderGroup> {
-    const touched = new Set<ReaderGroup>()
+  /** Back into its bounds; `kept` records stay at least. Returns what is gone. */
+  trim(kept: number): CacheRecord[] {
+    const gone: CacheRecord[] = []
     while (this.isOver && this.#records.size > kept) {
       const record = this.#records.shift() as CacheRecord
       this.#changes -= record.batch.changes.length
       this.#bytes -= record.bytes
       this.#floor = record.sequence
-      for (const group of record.groups) touched.add(group)
+      gone.push(record)
     }
-    return touched
+    return gone
   }
 
   /** Records behind `after` up to `until`, oldest first. */

@@ -145,7 +145,8 @@ export class WatchCache {
 
   /** A reader; the first one begins the watch of the upstream. Its prefixes have to be within what is held. */
   stream({ prefixes, from, signal, remote }: CacheStreamOptions): BatchStream {
-    const group = this.#groupOf(coverOf(prefixes))
+    const cover = coverOf(prefixes)
+    const group = this.#closed ? new ReaderGroup(cover, 0) : this.#groupOf(cover)
     const source = this.#readerSource
     const reader = new CacheReader({ source, group, from, signal, remote })
     if (this.#closed) {
@@ -231,7 +232,7 @@ export class WatchCache {
     const raw = changes.map(toRaw)
     const batch: ChangesBatch = { kind: 'changes', changes: raw, position: this.#position() }
     const sequence = this.#sequence
-    const record: CacheRecord = { sequence, batch, bytes: bytesOf(raw), groups: [] }
+    const record: CacheRecord = { sequence, batch, bytes: bytesOf(raw) }
     const fork = receipt === undefined ? undefined : new ReceiptFork(receipt)
     for (const [group, part] of this.#partsOf(raw)) {
       this.#enter(group, record, part, fork)
@@ -265,7 +266,6 @@ export class WatchCache {
   ): void {
     const entry = { sequence: record.sequence, batch: batchOf(record, part) }
     group.enter(entry)
-    record.groups.push(group)
     if (fork === undefined) return
     for (const reader of group.readers) reader.expect(entry, () => fork.branch())
   }
@@ -283,7 +283,6 @@ export class WatchCache {
         const part = record.batch.changes.filter((change) => group.covers(keyOf(change)))
         if (part.length === 0) continue
         older.push({ sequence: record.sequence, batch: batchOf(record, part) })
-        record.groups.push(group)
       }
       group.enterOlder(older, sequence)
     }
@@ -344,7 +343,14 @@ export class WatchCache {
   }
 
   #trim(kept: number): void {
-    for (const group of this.#history.trim(kept)) group.trim(this.#history.floor)
+    const touched = new Set<ReaderGroup>()
+    const collect = (groups: ReadonlySet<ReaderGroup>): void => {
+      for (const group of groups) touched.add(group)
+    }
+    for (const { batch } of this.#history.trim(kept)) {
+      for (const change of batch.changes) this.#watching.match(keyOf(change), collect)
+    }
+    for (const group of touched) group.trim(this.#history.floor)
   }
 
   #sweepLater(): void {

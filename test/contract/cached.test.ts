@@ -1,13 +1,17 @@
+import { randomUUID } from 'node:crypto'
 import { Etcd3 } from 'etcd3'
 import { Redis } from 'ioredis'
 import { etcd } from '../../src/adapters/etcd/index.ts'
+import { kafka } from '../../src/adapters/kafka/index.ts'
 import { lmdb } from '../../src/adapters/lmdb/index.ts'
 import { redis } from '../../src/adapters/redis/index.ts'
 import { cached, composite, memory, prefixed } from '../../src/index.ts'
 import type { Transport } from '../../src/index.ts'
 import { FakeClock } from '../../src/testing/index.ts'
 import { describeWithEtcdUrl } from '../servers/describe-with-etcd.ts'
+import { describeWithKafkaServer } from '../servers/describe-with-kafka.ts'
 import { describeWithRedisUrl } from '../servers/describe-with-redis.ts'
+import { KAFKA_VERSIONS } from '../servers/provision-kafka.ts'
 import { contract, uniquePrefix } from '../support/contract.ts'
 import { KeptOpen } from '../support/kept-open.ts'
 import { tempDir } from '../support/temp-dir.ts'
@@ -131,5 +135,12 @@ describeWithEtcdUrl('cached with etcd', (url) => {
   contract('prefixed cached etcd', async () => ({
     prefix: uniquePrefix(),
     ...kept(cached(etcd({ url: url() })), (store) => prefixed(store, '/vnf-agent/a1/')),
+  }))
+})
+
+await describeWithKafkaServer('cached with Kafka', KAFKA_VERSIONS[1], (server) => {
+  contract('cached kafka', async () => ({
+    prefix: uniquePrefix(),
+    ...kept(cached(kafka({ url: `kafka://${server()}/contract-${randomUUID()}`, create: true }))),
   }))
 })

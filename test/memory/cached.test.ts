@@ -1,5 +1,5 @@
 import { expect, it } from '@jest/globals'
-import { Agent, cached, memory } from '../../src/index.ts'
+import { Agent, cached, memory, raw } from '../../src/index.ts'
 import type { BatchIterator, Served } from '../../src/index.ts'
 import { systemClock } from '../../src/api/clock.ts'
 import { silentLogger } from '../../src/api/logger.ts'
@@ -72,6 +72,35 @@ it('W24: readers that never read cost the same after 1 000 000 changes as after 
   expect(reader.fold.size).toBe(1)
   await waitFor(() => reader.fold.get('/k/4999')?.trim() === String(written - 1))
 }, 120_000)
+
+it('a reader that comes back all the time, from far behind, leaves nothing behind', async () => {
+  const transport = cached(memory())
+  await using agent = new Agent({ transport })
+  await agent.start()
+  const served = agent.served()
+  const first = new RemoteReader(served, ['/k/'])
+  await first.until('listed')
+  const { position } = first
+  for (let i = 0; i < 1_000; i++) {
+    await agent.put(`/k/${i % 10}`, raw(new TextEncoder().encode(String(i))))
+  }
+  await first.until('put /k/9=999')
+  first.stop()
+  const comeBack = async (times: number): Promise<void> => {
+    for (let i = 0; i < times; i++) {
+      const reader = served
+        .stream(['/k/'], position, new AbortController().signal)
+        [Symbol.asyncIterator]()
+      const { value } = await reader.next()
+      expect(value?.kind).toBe('changes')
+      await reader.return?.()
+    }
+  }
+  await comeBack(50)
+  const before = usedMib()
+  await comeBack(1_000)
+  expect(usedMib() - before).toBeLessThan(2)
+}, 60_000)
 
 it('readers that come and go leave nothing behind', async () => {
   await using agent = new Agent({ transport: cached(memory()) })
