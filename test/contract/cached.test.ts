@@ -30,14 +30,13 @@ contract('cached memory', async () => ({
   ...kept(cached(memory())),
 }))
 
-contract('cached twice, with held prefixes, on memory', async () => {
-  const prefix = uniquePrefix()
-  return {
-    prefix,
-    clock: new FakeClock(),
-    ...kept(cached(cached(memory(), { name: 'inner' }), { prefixes: [prefix] })),
-  }
-})
+contract('prefixed, cached twice, with held prefixes, on memory', async () => ({
+  prefix: uniquePrefix(),
+  clock: new FakeClock(),
+  ...kept(cached(cached(memory(), { name: 'inner' }), { prefixes: ['/agents/'] }), (store) =>
+    prefixed(store, '/agents/'),
+  ),
+}))
 
 contract('cached lmdb', async () => ({
   prefix: uniquePrefix(),
