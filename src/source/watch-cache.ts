@@ -1,5 +1,5 @@
 import type { Timer } from '../api/clock.ts'
-import { ClosedError } from '../api/errors.ts'
+import { ClosedError, describeError } from '../api/errors.ts'
 import type { TransportState, TransportStatus } from '../api/status.ts'
 import type {
   Batch,
@@ -13,7 +13,7 @@ import type {
 } from '../api/transport.ts'
 import { newEpoch } from '../kit/epoch.ts'
 import { nextTask } from '../kit/next-task.ts'
-import { coverOf, PrefixIndex } from '../kit/prefix-index.ts'
+import { coverOf } from '../kit/prefix-index.ts'
 import { bytesOf, CacheHistory } from './cache-history.ts'
 import type { CacheRecord } from './cache-history.ts'
 import { CacheReader } from './cache-reader.ts'
@@ -21,6 +21,7 @@ import type { ReaderSource } from './cache-reader.ts'
 import type { ListView } from './list-view.ts'
 import { ReaderGroup } from './reader-group.ts'
 import type { ChangesBatch } from './reader-group.ts'
+import { keyOf, ReaderGroups } from './reader-groups.ts'
 import { ReceiptFork } from './receipt-fork.ts'
 import { ResetStagger } from './reset-stagger.ts'
 import { RevisionCounter, sameBytes, WatchLoop } from './watch-loop.ts'
@@ -65,9 +66,7 @@ export class WatchCache {
   readonly #history: CacheHistory
   readonly #stagger: ResetStagger
   readonly #readers = new Set<CacheReader>()
-  /** By their prefixes. */
-  readonly #groups = new Map<string, ReaderGroup>()
-  readonly #watching = new PrefixIndex<Set<ReaderGroup>>()
+  readonly #groups = new ReaderGroups()
   readonly #readerSource: ReaderSource
   #epoch = ''
   #sequence = 0
@@ -102,7 +101,10 @@ export class WatchCache {
           this.#reconnects++
           this.#lastError = error
           const { name } = options.transport
-          options.io.logger.warn({ transport: name, error }, 'upstream of a cache lost')
+          options.io.logger.warn(
+            { transport: name, error: describeError(error) },
+            'upstream of a cache lost, reconnecting',
+          )
         },
       },
     })
@@ -125,7 +127,7 @@ export class WatchCache {
   /** Changes and bytes that are kept for positions, and entries that groups hold for readers. */
   get kept(): { readonly changes: number; readonly bytes: number; readonly entries: number } {
     let entries = 0
-    for (const group of this.#groups.values()) entries += group.end - group.first
+    for (const group of this.#groups) entries += group.end - group.first
     return { changes: this.#history.changes, bytes: this.#history.bytes, entries }
   }
 
@@ -146,7 +148,7 @@ export class WatchCache {
   /** A reader; the first one begins the watch of the upstream. Its prefixes have to be within what is held. */
   stream({ prefixes, from, signal, remote }: CacheStreamOptions): BatchStream {
     const cover = coverOf(prefixes)
-    const group = this.#closed ? new ReaderGroup(cover, 0) : this.#groupOf(cover)
+    const group = this.#closed ? new ReaderGroup(cover, 0) : this.#groups.of(cover, this.#sequence)
     const source = this.#readerSource
     const reader = new CacheReader({ source, group, from, signal, remote })
     if (this.#closed) {
@@ -174,7 +176,7 @@ export class WatchCache {
       reader.fail(new ClosedError(this.#options.transport.name))
     }
     this.#readers.clear()
-    this.#groups.clear()
+    for (const group of this.#groups) this.#groups.delete(group)
     this.#history.clear()
   }
 
@@ -213,7 +215,7 @@ export class WatchCache {
     this.#epoch = newEpoch()
     this.#sequence = 0
     this.#history.clear()
-    for (const group of this.#groups.values()) group.clear()
+    for (const group of this.#groups) group.clear()
     const readers = [...this.#readers]
     if (first) {
       for (const reader of readers) reader.notify()
@@ -234,28 +236,13 @@ export class WatchCache {
     const sequence = this.#sequence
     const record: CacheRecord = { sequence, batch, bytes: bytesOf(raw) }
     const fork = receipt === undefined ? undefined : new ReceiptFork(receipt)
-    for (const [group, part] of this.#partsOf(raw)) {
+    for (const [group, part] of this.#groups.partsOf(raw)) {
       this.#enter(group, record, part, fork)
       group.notify()
     }
     fork?.seal()
     this.#history.add(record)
     this.#trimSoon()
-  }
-
-  /** Who watches which of the changes; costs the same however many groups there are that do not match. */
-  #partsOf(changes: readonly RawChange[]): Map<ReaderGroup, readonly RawChange[]> {
-    const parts = new Map<ReaderGroup, RawChange[]>()
-    let change: RawChange
-    const collect = (groups: ReadonlySet<ReaderGroup>): void => {
-      for (const group of groups) {
-        const part = parts.get(group)
-        if (part === undefined) parts.set(group, [change])
-        else part.push(change)
-      }
-    }
-    for (change of changes) this.#watching.match(keyOf(change), collect)
-    return parts
   }
 
   #enter(
@@ -302,32 +289,11 @@ export class WatchCache {
     return group.view((prefix) => this.#loop.values.view(prefix))
   }
 
-  #groupOf(cover: readonly string[]): ReaderGroup {
-    const name = JSON.stringify(cover)
-    const known = this.#groups.get(name)
-    if (known !== undefined) return known
-    const group = new ReaderGroup(cover, this.#sequence)
-    this.#groups.set(name, group)
-    for (const prefix of cover) {
-      const groups = this.#watching.get(prefix)
-      if (groups === undefined) this.#watching.set(prefix, new Set([group]))
-      else groups.add(group)
-    }
-    return group
-  }
-
   #ended(reader: CacheReader): void {
     const { group } = reader
     this.#readers.delete(reader)
     group.readers.delete(reader)
-    if (group.readers.size > 0) return
-    this.#groups.delete(JSON.stringify(group.prefixes))
-    group.clear()
-    for (const prefix of group.prefixes) {
-      const groups = this.#watching.get(prefix)
-      groups?.delete(group)
-      if (groups?.size === 0) this.#watching.delete(prefix)
-    }
+    if (group.readers.size === 0) this.#groups.delete(group)
   }
 
   /** In a later turn of the event loop, lest a burst cut off readers that had no chance to take it. */
@@ -344,12 +310,7 @@ export class WatchCache {
 
   #trim(kept: number): void {
     const touched = new Set<ReaderGroup>()
-    const collect = (groups: ReadonlySet<ReaderGroup>): void => {
-      for (const group of groups) touched.add(group)
-    }
-    for (const { batch } of this.#history.trim(kept)) {
-      for (const change of batch.changes) this.#watching.match(keyOf(change), collect)
-    }
+    for (const { batch } of this.#history.trim(kept)) this.#groups.collect(batch.changes, touched)
     for (const group of touched) group.trim(this.#history.floor)
   }
 
@@ -357,7 +318,7 @@ export class WatchCache {
     this.#sweeper ??= this.#options.io.clock.after(SWEEP_MS, () => {
       this.#sweeper = undefined
       for (const reader of this.#readers) reader.sweep()
-      for (const group of this.#groups.values()) group.sweep()
+      for (const group of this.#groups) group.sweep()
       if (this.#readers.size > 0) this.#sweepLater()
     })
   }
@@ -395,8 +356,4 @@ function toRaw({ key, prev, next, revision }: SourceChange): RawChange {
   if (next !== undefined) return { type: 'put', pair: next }
   // What a reconcile misses was deleted at no revision of the store: it is behind the last one all the same (C2).
   return { type: 'delete', key, revision: Math.max(revision, (prev?.revision ?? 0) + 1) }
-}
-
-function keyOf(change: RawChange): string {
-  return change.type === 'put' ? change.pair.key : change.key
 }
