@@ -37,8 +37,19 @@ export class ReaderGroups {
     }
   }
 
-  /** Who watches which of the changes, in their order. */
-  partsOf(changes: readonly RawChange[]): Map<ReaderGroup, readonly RawChange[]> {
+  /** Tells who watches which of the changes, in their order. */
+  route(
+    changes: readonly RawChange[],
+    visit: (group: ReaderGroup, part: readonly RawChange[]) => void,
+  ): void {
+    const [only] = changes
+    if (only !== undefined && changes.length === 1) {
+      // Most are alone: whoever watches it watches all.
+      this.#watching.match(keyOf(only), (groups) => {
+        for (const group of groups) visit(group, changes)
+      })
+      return
+    }
     const parts = new Map<ReaderGroup, RawChange[]>()
     let change: RawChange
     const collect = (groups: ReadonlySet<ReaderGroup>): void => {
@@ -49,7 +60,7 @@ export class ReaderGroups {
       }
     }
     for (change of changes) this.#watching.match(keyOf(change), collect)
-    return parts
+    for (const [group, part] of parts) visit(group, part)
   }
 
   /** Adds those that watch any of the changes. */

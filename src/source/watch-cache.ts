@@ -236,10 +236,10 @@ export class WatchCache {
     const sequence = this.#sequence
     const record: CacheRecord = { sequence, batch, bytes: bytesOf(raw) }
     const fork = receipt === undefined ? undefined : new ReceiptFork(receipt)
-    for (const [group, part] of this.#groups.partsOf(raw)) {
+    this.#groups.route(raw, (group, part) => {
       this.#enter(group, record, part, fork)
       group.notify()
-    }
+    })
     fork?.seal()
     this.#history.add(record)
     this.#trimSoon()
