@@ -169,8 +169,12 @@ function suite(open: () => Promise<Transport>): void {
   behavesAmongWriters(open)
 }
 
-describe('replace on memory', () => suite(async () => memory()))
-describe('replace on lmdb', () => suite(async () => lmdb({ path: await tempDir('lmdb') })))
+describe('replace on memory', () => {
+  suite(async () => memory())
+})
+describe('replace on lmdb', () => {
+  suite(async () => lmdb({ path: await tempDir('lmdb') }))
+})
 describe('replace on cached memory', () => {
   suite(async () => cached(memory()))
 })
