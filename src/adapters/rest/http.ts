@@ -82,7 +82,7 @@ export class HttpClient {
     const { name, base } = this.#settings
     const { method, path, body } = request
     const credentials = await this.#credentials()
-    call.throwIfAborted()
+    this.#assertGoesOn(call)
     const init = {
       method,
       headers: { ...credentials, ...request.headers },
@@ -132,10 +132,15 @@ export class HttpClient {
     try {
       call.throwIfAborted()
     } catch (reason) {
-      return reason
+      // Of the agent that closes it is an AbortError.
+      return isSyncError(reason) ? reason : new ClosedError(this.#settings.name, { cause: reason })
     }
     const whenSent = request.write === true ? 'unknown' : 'not-applied'
     return lostError(this.#settings.name, error, whenSent)
+  }
+
+  #assertGoesOn(call: Call): void {
+    if (call.signal.aborted) throw this.#lost({ method: 'GET', path: '' }, call, undefined)
   }
 
   #begin(io: Io): Call {

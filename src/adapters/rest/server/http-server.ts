@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import type { Server } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import express from 'express'
 import type { Servable } from '../../../api/served.ts'
 import { assertGuarded } from '../../../serving/access.ts'
@@ -62,6 +62,7 @@ export async function serveRest(
   }
   const server: Server =
     tls === undefined ? createServer(common, app) : createTlsServer({ ...common, ...tls }, app)
+  const connections = new Connections(server)
   server.maxConnections = settings.maxConnections
   server.listen({ host, port })
   await once(server, 'listening')
@@ -70,7 +71,10 @@ export async function serveRest(
   const scheme = tls === undefined ? 'http' : 'https'
   let closed: Promise<void> | undefined
   const close = (): Promise<void> => {
-    closed ??= closeServer(server, () => router.closeWatches(), settings.closeTimeoutMs)
+    if (closed === undefined) {
+      closed = connections.close(settings.closeTimeoutMs)
+      router.closeWatches()
+    }
     return closed
   }
   return {
@@ -81,20 +85,51 @@ export async function serveRest(
   }
 }
 
-async function closeServer(
-  server: Server,
-  closeWatches: () => void,
-  timeoutMs: number,
-): Promise<void> {
-  const ended = new Promise<void>((resolve) => {
-    server.close(() => resolve())
-  })
-  closeWatches()
-  server.closeIdleConnections()
-  const late = setTimeout(() => server.closeAllConnections(), timeoutMs)
-  // Kept-alive connections become idle one after the other.
-  const idle = setInterval(() => server.closeIdleConnections(), 50)
-  await ended
-  clearTimeout(late)
-  clearInterval(idle)
+/** Which connections a server has, and which of them have a request under way. */
+class Connections {
+  readonly #sockets = new Set<Socket>()
+  readonly #busy = new Map<Socket, number>()
+  readonly #server: Server
+  #closing = false
+
+  constructor(server: Server) {
+    this.#server = server
+    const known = (socket: Socket): void => {
+      this.#sockets.add(socket)
+      socket.once('close', () => {
+        this.#sockets.delete(socket)
+        this.#busy.delete(socket)
+      })
+    }
+    // Of TLS both: what is not yet through its handshake counts, too.
+    server.on('connection', known).on('secureConnection', known)
+    server.on('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
+      this.#busy.set(socket, (this.#busy.get(socket) ?? 0) + 1)
+      response.once('close', () => {
+        const left = (this.#busy.get(socket) ?? 1) - 1
+        if (left > 0) this.#busy.set(socket, left)
+        else this.#busy.delete(socket)
+        if (this.#closing && left === 0) socket.destroySoon()
+      })
+    })
+  }
+
+  /** Node's own closes no connection that has not sent anything yet. */
+  async close(timeoutMs: number): Promise<void> {
+    this.#closing = true
+    const ended = new Promise<void>((resolve) => {
+      this.#server.close(() => resolve())
+    })
+    const raw = new Set(
+      Array.from(this.#busy.keys(), (socket) => (socket as { _parent?: Socket })._parent),
+    )
+    for (const socket of this.#sockets) {
+      if (!this.#busy.has(socket) && !raw.has(socket)) socket.destroy()
+    }
+    const late = setTimeout(() => {
+      for (const socket of this.#sockets) socket.destroy()
+    }, timeoutMs)
+    await ended
+    clearTimeout(late)
+  }
 }
