@@ -91,9 +91,11 @@ async function problemOf(response: Response): Promise<Failure | undefined> {
 
 /** Of Node's fetch: what its cause says, or the first of several addresses'. */
 function causeCode(error: unknown): string | undefined {
-  for (let at: unknown = error, depth = 0; at instanceof Error && depth < 5; depth++) {
+  let at = error
+  for (let depth = 0; typeof at === 'object' && at !== null && depth < 5; depth++) {
     if ('code' in at && typeof at.code === 'string') return at.code
-    at = at instanceof AggregateError ? at.errors[0] : at.cause
+    if ('errors' in at && Array.isArray(at.errors)) at = at.errors[0]
+    else at = 'cause' in at ? at.cause : undefined
   }
   return undefined
 }

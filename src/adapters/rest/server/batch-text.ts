@@ -67,7 +67,6 @@ export class BatchTexts {
     if (data !== '') yield event(EVENTS.pairs, `{"pairs":[${data}]}`)
   }
 
-  /** Also without a change: the position may have moved, and a stream that goes on says so. */
   *#changes(batch: Batch & { kind: 'changes' }, { cover, form }: BatchView): Generator<string> {
     let data = ''
     for (const change of batch.changes) {
@@ -78,7 +77,9 @@ export class BatchTexts {
       }
       data += `${data === '' ? '' : ','}${JSON.stringify(this.#wire(change, form))}`
     }
-    yield event(EVENTS.changes, `{"changes":[${data}]}`, batch.position)
+    // Without a change the position has moved all the same, and a stream that goes on says so.
+    if (data === '') yield event(EVENTS.progress, '{}', batch.position)
+    else yield event(EVENTS.changes, `{"changes":[${data}]}`, batch.position)
   }
 
   #wire(change: RawChange, form: ValueForm): WireChange {

@@ -14,12 +14,17 @@ export class Exchange {
   readonly #body: Uint8Array
 
   /** @throws InvalidOptionError (`SYNC_INVALID_OPTION`) for a query that is malformed */
-  constructor(request: IncomingMessage, response: ServerResponse, caller: Caller) {
+  constructor(
+    request: IncomingMessage,
+    response: ServerResponse,
+    caller: Caller,
+    body: Uint8Array = new Uint8Array(),
+  ) {
     this.request = request
     this.response = response
     this.caller = caller
     this.query = new Query(request.url ?? '')
-    this.#body = bodyOf(request)
+    this.#body = body
   }
 
   /** The whole of it; empty when there is none. */
@@ -115,14 +120,6 @@ export async function drained(response: ServerResponse): Promise<void> {
   } finally {
     over.abort()
   }
-}
-
-/** As this router's body parser leaves it, or one of the application that came before. */
-function bodyOf(request: IncomingMessage): Uint8Array {
-  const body: unknown = (request as { body?: unknown }).body
-  if (body === undefined) return new Uint8Array()
-  if (body instanceof Uint8Array) return body
-  return Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))
 }
 
 /** By quality, then by the order of the types (RFC 9110 §12.5.1). */

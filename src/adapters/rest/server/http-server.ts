@@ -16,6 +16,8 @@ export interface RestServer extends AsyncDisposable {
   /** `http://127.0.0.1:8080`, with the path: what `rest({ url })` takes. */
   readonly url: string
   readonly port: number
+  /** Ends all watches; their clients connect again. */
+  closeWatches(): void
   /** Ends watches, lets requests end, and leaves no socket. Idempotent. The agent stays open. */
   close(): Promise<void>
 }
@@ -80,6 +82,7 @@ export async function serveRest(
   return {
     url: `${scheme}://${shown}:${address.port}${path === '/' ? '' : path.replace(/\/+$/u, '')}`,
     port: address.port,
+    closeWatches: () => router.closeWatches(),
     close,
     [Symbol.asyncDispose]: close,
   }

@@ -13,6 +13,9 @@ export type HttpCode =
   | 'NOT_ACCEPTABLE'
   | 'UNSUPPORTED_MEDIA_TYPE'
 
+/** Bytes of a refused body that are read to keep the connection. */
+const MAX_DUMPED = 64 * 2 ** 20
+
 const ERRORS_PAGE = 'https://unpkg.com/rx-datasync/docs/errors.md'
 const REST_PAGE = 'https://unpkg.com/rx-datasync/docs/adapters/rest.md'
 
@@ -87,8 +90,11 @@ export function sendProblem(response: ServerResponse, problem: HttpProblem): voi
     code,
     ...details,
   }
-  // What is left of a body that was refused is not read: the connection cannot go on.
-  if (!response.req.complete) response.setHeader('connection', 'close')
+  // Node reads what is left of a body, so that the client gets to the answer; of a huge one it has to stop.
+  const { complete, headers: sent } = response.req
+  const left =
+    sent['transfer-encoding'] === undefined ? Number(sent['content-length'] ?? 0) : Infinity
+  if (!complete && left > MAX_DUMPED) response.setHeader('connection', 'close')
   response.writeHead(status, {
     ...headers,
     'content-type': PROBLEM_TYPE,
@@ -134,29 +140,10 @@ function titleOf(code: string): string {
   return words.charAt(0).toUpperCase() + words.slice(1)
 }
 
-/** What Express and its body parser throw. */
+/** What Express throws. */
 function bodyProblem(error: unknown): HttpProblem | undefined {
   if (!(error instanceof Error) || !('status' in error)) return undefined
   const { status } = error
-  if (status === 413) {
-    const limit = 'limit' in error ? Number(error.limit) : 0
-    const size = 'expected' in error ? Number(error.expected) : limit + 1
-    return new HttpProblem(
-      413,
-      'SYNC_PAYLOAD_TOO_LARGE',
-      `the body is larger than ${limit} bytes`,
-      {
-        details: { size, limit },
-      },
-    )
-  }
-  if (status === 415) {
-    return new HttpProblem(
-      415,
-      'UNSUPPORTED_MEDIA_TYPE',
-      'bodies are taken without content-encoding',
-    )
-  }
   if (typeof status === 'number' && status >= 400 && status < 500) {
     return new HttpProblem(400, 'SYNC_INVALID_OPTION', 'the request is malformed')
   }

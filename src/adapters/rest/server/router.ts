@@ -1,7 +1,8 @@
-import { raw, Router } from 'express'
+import { Router } from 'express'
 import type { Request, Response } from 'express'
 import { ClosedError } from '../../../api/errors.ts'
 import type { Servable } from '../../../api/served.ts'
+import { readBody } from './body.ts'
 import { BatchTexts } from './batch-text.ts'
 import { Exchange } from './exchange.ts'
 import {
@@ -25,6 +26,8 @@ import { assertSingle } from './write-options.ts'
 
 /** A router that Express, or Node's own server, calls with requests. */
 export interface RestRouter extends RequestHandler {
+  /** Express's own, with its routes. */
+  readonly router: RequestHandler
   /** Ends all watches; their clients connect again, elsewhere or later. They end by themselves when the agent closes. */
   closeWatches(): void
 }
@@ -50,7 +53,6 @@ export function restRouter(agent: Servable, options: RestRouterOptions = {}): Re
   const { settings, served } = service
   // Strict: what is nearly a path of ours is none.
   const router = Router({ caseSensitive: true, strict: true })
-  const body = raw({ type: () => true, limit: settings.limits.maxBodyBytes, inflate: false })
   const texts = new BatchTexts(service.values)
 
   /** Who asks is looked at before what they send is read. */
@@ -60,8 +62,8 @@ export function restRouter(agent: Servable, options: RestRouterOptions = {}): Re
     const handle = (handler: Handler) => async (request: Request, response: Response) => {
       const caller = await service.guard.identify(request)
       if (!served.ready) throw notReady(served.io.random)
-      await read(body, request, response)
-      await handler(service, new Exchange(request, response, caller))
+      const body = await readBody(request, settings.limits.maxBodyBytes)
+      await handler(service, new Exchange(request, response, caller, body))
     }
     for (const [method, handler] of Object.entries(methods) as [keyof Methods, Handler][]) {
       const name = method.toLowerCase() as Lowercase<keyof Methods>
@@ -142,6 +144,7 @@ export function restRouter(agent: Servable, options: RestRouterOptions = {}): Re
   const handler: RequestHandler = (request, response, next) =>
     router(request as Request, response as Response, next)
   return Object.assign(handler, {
+    router: router as unknown as RequestHandler,
     closeWatches: () => service.close(new ClosedError('the server')),
   })
 }
@@ -179,15 +182,5 @@ function notReady(random: () => number): HttpProblem {
   return new HttpProblem(503, 'SYNC_UNAVAILABLE', 'the agent has not started, or is closed', {
     headers: retryAfter(random),
     details: { outcome: 'not-applied', retryable: true },
-  })
-}
-
-function read(
-  parser: (request: Request, response: Response, next: (error?: unknown) => void) => void,
-  request: Request,
-  response: Response,
-): Promise<void> {
-  return new Promise((resolve, reject) => {
-    parser(request, response, (error) => (error === undefined ? resolve() : reject(error)))
   })
 }
