@@ -5,6 +5,9 @@ import { HttpProblem } from './problem.ts'
 import type { Caller } from './guard.ts'
 import { Query } from './query.ts'
 
+/** The system takes so many bytes at once: no client holds them up. */
+const SMALL = 16_384
+
 /** One request and its answer, for a caller that is known. */
 export class Exchange {
   readonly request: IncomingMessage
@@ -12,19 +15,24 @@ export class Exchange {
   readonly caller: Caller
   readonly query: Query
   readonly #body: Uint8Array
+  readonly #writeTimeoutMs: number
 
   /** @throws InvalidOptionError (`SYNC_INVALID_OPTION`) for a query that is malformed */
   constructor(
     request: IncomingMessage,
     response: ServerResponse,
-    caller: Caller,
-    body: Uint8Array = new Uint8Array(),
+    {
+      caller,
+      body = new Uint8Array(),
+      writeTimeoutMs,
+    }: { readonly caller: Caller; readonly body?: Uint8Array; readonly writeTimeoutMs: number },
   ) {
     this.request = request
     this.response = response
     this.caller = caller
     this.query = new Query(request.url ?? '')
     this.#body = body
+    this.#writeTimeoutMs = writeTimeoutMs
   }
 
   /** The whole of it; empty when there is none. */
@@ -87,6 +95,7 @@ export class Exchange {
       'cache-control': 'no-store',
       'x-content-type-options': 'nosniff',
     })
+    if (body.length > SMALL) this.#boundTime()
     this.response.end(body)
   }
 
@@ -102,11 +111,17 @@ export class Exchange {
       'cache-control': 'no-store',
       'x-content-type-options': 'nosniff',
     })
+    this.#boundTime()
     for (const piece of pieces) {
       if (response.destroyed) return
       if (!response.write(piece)) await drained(response)
     }
     response.end()
+  }
+
+  /** A client that takes nothing of the answer for so long is cut off; Node sees one that is merely slow. */
+  #boundTime(): void {
+    this.response.setTimeout(this.#writeTimeoutMs, () => this.response.destroy())
   }
 }
 

@@ -51,6 +51,7 @@ const KEY_PATH = '/v1/key'
 export function restRouter(agent: Servable, options: RestRouterOptions = {}): RestRouter {
   const service = new Service(agent, readRouterOptions(options))
   const { settings, served } = service
+  const { writeTimeoutMs } = settings
   // Strict: what is nearly a path of ours is none.
   const router = Router({ caseSensitive: true, strict: true })
   const texts = new BatchTexts(service.values)
@@ -63,14 +64,17 @@ export function restRouter(agent: Servable, options: RestRouterOptions = {}): Re
       const caller = await service.guard.identify(request)
       if (!served.ready) throw notReady(served.io.random)
       const body = await readBody(request, settings.limits.maxBodyBytes)
-      await handler(service, new Exchange(request, response, caller, body))
+      await handler(service, new Exchange(request, response, { caller, body, writeTimeoutMs }))
     }
     for (const [method, handler] of Object.entries(methods) as [keyof Methods, Handler][]) {
       const name = method.toLowerCase() as Lowercase<keyof Methods>
       if (open) {
         at[name](async (request: Request, response: Response) => {
           const nobody = { client: NOBODY, id: `at ${request.socket.remoteAddress}` }
-          await handler(service, new Exchange(request, response, nobody))
+          await handler(
+            service,
+            new Exchange(request, response, { caller: nobody, writeTimeoutMs }),
+          )
         })
       } else at[name](handle(handler))
     }
@@ -138,6 +142,8 @@ export function restRouter(agent: Servable, options: RestRouterOptions = {}): Re
   ) => {
     // Of what the application did after us.
     if (response.headersSent) return next(error)
+    // The client is gone: nobody waits for an answer.
+    if (response.destroyed) return undefined
     sendProblem(response, problemFor(error, served.io.random, served.io.logger))
   }) as unknown as RequestHandler)
 
