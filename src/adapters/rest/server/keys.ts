@@ -103,10 +103,11 @@ export async function putKey(service: Service, exchange: Exchange, key: string):
     service.served.commit([{ type: 'put', key, value, ...ttl, ...condition }], wait.options),
   )
   const [version = ''] = result.versions
+  const { deleted: _none, ...body } = writtenBody(wait, result)
   const created = conditions.noneMatch === '*' && !wait.unawaited
   exchange.json(
     wait.unawaited ? 202 : created ? 201 : 200,
-    { ...writtenBody(wait, result), key, version },
+    { ...body, key, version },
     { ...writtenHeaders(result), etag: etagOf(version) },
   )
 }
