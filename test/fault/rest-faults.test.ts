@@ -328,7 +328,7 @@ describe('REST faults, the server', () => {
     return program
   }
 
-  it('killed during a watch, restarted with its data: no RESYNC', async () => {
+  it('killed during a watch, restarted with its data: another epoch, a RESYNC (reconnected)', async () => {
     const port = await freePort()
     const path = await tempDir('rest')
     const first = await start(port, path)
@@ -343,7 +343,7 @@ describe('REST faults, the server', () => {
     const second = await start(port, path)
     await waitFor(() => follower.agent.put('/f/b', value('2')))
     await follower.converges({ '/f/a': '1', '/f/b': '2' })
-    expect(follower.resyncs).toEqual(['startup'])
+    expect(follower.resyncs).toEqual(['startup', 'reconnected'])
     await follower.agent.close()
     await second.kill()
   })
