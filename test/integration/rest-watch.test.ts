@@ -83,12 +83,16 @@ describe('a watch over REST', () => {
       expect(again.fold()).toEqual(new Map([['/w/b', b64('2')]]))
       again.stop()
     }
-    // More than the history of what is served holds.
+    // More than the history of what is served holds; a watcher that goes along says when it is through.
+    const along = await openSse(url, '/v1/watch?prefix=/w/&values=false')
+    await along.until('resync-end')
     for (let round = 0; round < 13; round++) {
       const txn = agent.txn()
       for (let i = 0; i < 2_100; i++) txn.put(`/w/${i}`, value(String(round)))
       await txn.commit()
+      await along.until('changes', round + 1)
     }
+    along.stop()
     for (const [old, reason] of [
       [id, 'compacted'],
       ['elsewhere:5', 'reconnected'],
