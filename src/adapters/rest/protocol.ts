@@ -39,9 +39,9 @@ export type WireChange =
   | ({ readonly type: 'put' } & WirePair)
   | { readonly type: 'delete'; readonly key: string; readonly revision: number }
 
-/** Data of `resync-begin`; with `reconcile` nothing is to be forgotten before `resync-end`. */
+/** Data of `resync-begin`. */
 export interface WireBegin {
-  readonly reason: 'startup' | 'reconnected' | 'compacted' | 'reconcile'
+  readonly reason: 'startup' | 'reconnected' | 'compacted'
 }
 
 /** Data of `pairs`. */

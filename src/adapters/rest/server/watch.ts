@@ -91,7 +91,7 @@ class WatchWriter {
   readonly #texts: BatchTexts
   readonly #request: WatchRequest
   readonly #heartbeat: Deadline
-  #phase: 'start' | 'listing' | 'live' | 'reconciling' = 'start'
+  #phase: 'start' | 'listing' | 'live' = 'start'
   #position: string | undefined
   /** Events of a batch that is too large to be written at once. */
   #pending: Iterator<Buffer> | undefined
@@ -177,9 +177,6 @@ class WatchWriter {
     if (this.#phase === 'start') {
       this.#phase = 'listing'
       this.#begin(this.#request.from === undefined ? 'startup' : 'reconnected')
-    } else if (this.#phase === 'live') {
-      this.#phase = 'reconciling'
-      this.#begin('reconcile')
     }
   }
 
