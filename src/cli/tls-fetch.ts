@@ -10,7 +10,7 @@ export function tlsFetch(tls: ConnectionOptions): typeof fetch {
     new Promise((resolve, reject) => {
       const { method = 'GET', headers, body, signal } = init
       const sent = request(
-        new URL(String(input)),
+        new URL(input instanceof Request ? input.url : input),
         {
           agent,
           method,
