@@ -1,3 +1,4 @@
+import type { ServerKind } from './instrumentation.ts'
 import type { TurnOutcome } from './run-report.ts'
 import type { TransportStatus } from './status.ts'
 import type {
@@ -96,4 +97,6 @@ export interface Served {
    * @throws InvalidKeyError, UnsupportedOptionError where the transport cannot be watched, ClosedError
    */
   stream(prefixes: readonly string[], from: Position | undefined, signal: AbortSignal): BatchStream
+  /** Counts one remote watcher in the metrics, until the returned function is called. */
+  watching(server: ServerKind): () => void
 }

@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ConnectionOptions } from 'node:tls'
+import type { RestOptions } from '../adapters/rest/index.ts'
 import type { Finding } from '../api/finding.ts'
 import type { Io, Transport } from '../api/transport.ts'
 import { UsageError } from './exit-codes.ts'
@@ -115,6 +116,18 @@ const SCHEMES: readonly Scheme[] = [
       yield* diagnoseKafka(await tlsOptions(location), io)
     },
   },
+  {
+    names: ['http', 'https'],
+    example: 'http://[:token@]host[:port][/path]',
+    async open(location) {
+      const { rest } = await import('../adapters/rest/index.ts')
+      return rest({ ...named(location.name), ...(await restOptions(location)) })
+    },
+    async *diagnose(location, prefixes, io) {
+      const { diagnoseRest } = await import('../adapters/rest/doctor.ts')
+      yield* diagnoseRest(await restOptions(location), prefixes, io)
+    },
+  },
 ]
 
 /** The lines of the help about URLs. */
@@ -212,6 +225,31 @@ async function redisOptions({ url, settings, tls }: Location): Promise<{ url: st
   const inner = typeof settings['options'] === 'object' ? settings['options'] : {}
   const withTls = { ...settings, options: { tls: files, ...inner } }
   return { url, ...withTls }
+}
+
+/** The password of the URL is the token: `--set token=env:NAME` keeps it out of ps. */
+async function restOptions({ url, settings, tls }: Location): Promise<RestOptions> {
+  const {
+    scheme = '',
+    login,
+    rest = '',
+  } = /^(?<scheme>https?:\/\/)(?:(?<login>[^/]*)@)?(?<rest>.*)$/su.exec(url)?.groups ?? {}
+  const token = login?.slice(login.indexOf(':') + 1)
+  const files = await readTlsFiles(tls)
+  if (files === undefined) return { url: scheme + rest, ...tokenOf(token), ...settings }
+  if (scheme !== 'https://')
+    throw new UsageError('--tls-ca, --tls-cert and --tls-key need https://')
+  const { tlsFetch } = await import('./tls-fetch.ts')
+  return { url: scheme + rest, ...tokenOf(token), fetch: tlsFetch(files), ...settings }
+}
+
+function tokenOf(text: string | undefined): { token?: string } {
+  if (text === undefined || text === '') return {}
+  try {
+    return { token: decodeURIComponent(text) }
+  } catch {
+    throw new UsageError('the token in the URL has a broken percent code')
+  }
 }
 
 async function tlsOptions({ url, settings, tls }: Location): Promise<{ url: string }> {

@@ -117,8 +117,17 @@ export class Session {
     const { set = {}, tlsCa, tlsCert, tlsKey } = this.options
     const resolved = resolveUrl(url, this.#surroundings.env)
     this.#secrets.learn(resolved)
-    const settings = name === undefined ? set : settingsOf(name, set)
+    const settings = this.#withToken(name === undefined ? set : settingsOf(name, set))
     return { url: resolved, name, settings, tls: { ca: tlsCa, cert: tlsCert, key: tlsKey } }
+  }
+
+  /** A token may stand in the environment, as URLs may. */
+  #withToken(settings: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+    const { token } = settings
+    if (typeof token !== 'string') return settings
+    const resolved = resolveUrl(token, this.#surroundings.env)
+    this.#secrets.learnText(resolved)
+    return { ...settings, token: resolved }
   }
 
   /** An agent on the store at a URL, not started; it is closed after the command. */

@@ -268,6 +268,7 @@ export class Engine implements Sync, RegistrationHost {
       prefixes: coverOf(prefixes),
       io,
       writer: this.#writer,
+      instrumentation: this.instrumentation,
       opened: () => this.#whenOpen(),
       heard: (answer) => this.#heard(answer),
       ready: () => this.gate.started && !this.#closing.signal.aborted,

@@ -1,4 +1,5 @@
 import { etcd } from '../../src/adapters/etcd/index.ts'
+import { rest } from '../../src/adapters/rest/index.ts'
 import { redis } from '../../src/adapters/redis/index.ts'
 import { lmdb } from '../../src/adapters/lmdb/index.ts'
 import { Agent, cached, memory } from '../../src/index.ts'
@@ -12,6 +13,7 @@ function transport(): Transport {
   if (kind === 'cached lmdb') return cached(lmdb({ path: where }))
   if (kind === 'cached redis') return cached(redis({ url: where }))
   if (kind === 'etcd') return etcd({ url: where })
+  if (kind === 'rest') return rest({ url: where })
   if (kind === 'redis') return redis({ url: where })
   return kind === 'lmdb' ? lmdb({ path: where }) : memory()
 }

@@ -1,7 +1,12 @@
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { describe, expect, it } from '@jest/globals'
 import { describeWithEtcdUrl } from '../servers/describe-with-etcd.ts'
 import { describeWithRedisUrl } from '../servers/describe-with-redis.ts'
+import { serveAgent } from '../support/rest.ts'
 import { spawnNode } from '../support/spawn-node.ts'
+import { onTeardown } from '../support/teardown.ts'
 import { tempDir } from '../support/temp-dir.ts'
 
 const POINTS = [
@@ -32,6 +37,24 @@ describe('case 15, C11: after close the process exits by itself', () => {
   it.each(POINTS)('cached lmdb, closed %s', async (point) =>
     exits('cached lmdb', await tempDir('exit'), point),
   )
+})
+
+describe('case 15, C11 on REST: after close the process exits by itself', () => {
+  it.each(POINTS)('closed %s', async (point) => {
+    const world = await serveAgent()
+    await exits('rest', world.url, point)
+    await world.close()
+  })
+
+  it('closed while nobody answers', () => exits('rest', 'http://127.0.0.1:1', 'while it starts'))
+
+  it('closed while somebody is silent', async () => {
+    const silent = createServer(() => {}).listen(0, '127.0.0.1')
+    onTeardown(() => silent.close())
+    await once(silent, 'listening')
+    const { port } = silent.address() as AddressInfo
+    await exits('rest', `http://127.0.0.1:${port}`, 'while it starts')
+  })
 })
 
 describeWithRedisUrl('case 15, C11 on Redis: after close the process exits by itself', (url) => {

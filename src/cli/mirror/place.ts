@@ -2,6 +2,11 @@
 export function placeOf(url: string): string {
   const etcd = /^etcds?:\/\/(?:.*@)?(?<members>[^/]*)\/?$/su.exec(url)?.groups?.['members']
   if (etcd !== undefined) return `etcd://${membersOf(etcd)}`
+  const http = /^https?:\/\/(?:[^/]*@)?(?<server>[^/]*)(?<path>.*?)\/*$/su.exec(url)?.groups
+  if (http !== undefined) {
+    const server = http['server']?.replace(/:(?:80|443)$/u, '') ?? ''
+    return `http://${server.replace(/^localhost(?=:|$)/u, '127.0.0.1')}${http['path']}`
+  }
   return url
     .replace(/^(?:redis|rediss):\/\/(?:.*@)?/su, 'redis://')
     .replace(/^(?:redis|rediss)\+cluster:\/\/(?:.*@)?/su, 'redis+cluster://')

@@ -10,6 +10,8 @@ it.each([
   ['lmdb:./a', 'lmdb:./a'],
   ['etcd://127.0.0.1', 'etcds://user:p%40ss@localhost:2379/'],
   ['etcd://a:2379,b:3', 'etcd://b:3,a'],
+  ['http://localhost:8080/x', 'https://:secret@127.0.0.1:8080/x/'],
+  ['http://a', 'https://a:443/'],
 ])('%s and %s are the same place', (a, b) => {
   expect(placeOf(a)).toBe(placeOf(b))
 })
@@ -21,6 +23,7 @@ it.each([
   ['redis://a', 'redis+cluster://a'],
   ['lmdb:./a', 'lmdb:./b'],
   ['etcd://a', 'etcd://a:2380'],
+  ['http://a/x', 'http://a/y'],
 ])('%s and %s are not', (a, b) => {
   expect(placeOf(a)).not.toBe(placeOf(b))
 })

@@ -1,0 +1,157 @@
+import {
+  AccessDeniedError,
+  ClosedError,
+  describeError,
+  isSyncError,
+  TimeoutError,
+  TransportUnavailableError,
+} from '../../api/errors.ts'
+import type { WriteOutcome } from '../../api/errors.ts'
+import type { Io } from '../../api/transport.ts'
+import { Calls } from '../../kit/call.ts'
+import type { Call } from '../../kit/call.ts'
+import { answeredError, lostError } from './errors.ts'
+import type { RestSettings } from './options.ts'
+import { PROBLEM_TYPE } from './protocol.ts'
+
+export interface HttpRequest {
+  readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE'
+  /** Below the base, with the query. */
+  readonly path: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: Uint8Array | string
+  /** It changes something: when its answer is lost the outcome is unknown. */
+  readonly write?: boolean
+}
+
+/** Sends requests of one transport, each once. */
+export class HttpClient {
+  readonly #settings: RestSettings
+  readonly #calls = new Calls()
+  readonly #open = new Set<Call>()
+  #closed = false
+
+  constructor(settings: RestSettings) {
+    this.#settings = settings
+  }
+
+  /**
+   * The whole answer, as JSON, within a time.
+   * @throws what the server's problem says, TransportUnavailableError and TimeoutError with `outcome`,
+   * AccessDeniedError, ClosedError, the signal's reason
+   */
+  async json<T>(request: HttpRequest, io: Io, timeoutMs: number): Promise<T> {
+    const call = this.#begin(io)
+    const outcome: WriteOutcome = request.write === true ? 'unknown' : 'not-applied'
+    const timer = io.clock.after(
+      timeoutMs,
+      () =>
+        call.abort(new TimeoutError(`${this.#settings.name}: the request`, timeoutMs, { outcome })),
+      { keepAlive: true },
+    )
+    try {
+      const response = await this.#send(request, call)
+      return await this.#reading(request, call, () => response.json() as Promise<T>)
+    } finally {
+      timer.stop()
+      this.#end(call, io)
+    }
+  }
+
+  /** The answer, whose body may go on without end; `end` gives it up and has to be called. @throws likewise */
+  async open(request: HttpRequest, io: Io): Promise<{ response: Response; end: () => void }> {
+    const call = this.#begin(io)
+    const end = (): void => {
+      call.abort(new ClosedError('the request'))
+      this.#end(call, io)
+    }
+    try {
+      return { response: await this.#send(request, call), end }
+    } catch (error) {
+      end()
+      throw error
+    }
+  }
+
+  close(): void {
+    this.#closed = true
+    for (const call of this.#open) call.abort(new ClosedError(this.#settings.name))
+  }
+
+  async #send(request: HttpRequest, call: Call): Promise<Response> {
+    const { name, base } = this.#settings
+    const { method, path, body } = request
+    const credentials = await this.#credentials()
+    this.#assertGoesOn(call)
+    const init = {
+      method,
+      headers: { ...credentials, ...request.headers },
+      ...(body === undefined ? {} : { body: body as string | Uint8Array<ArrayBuffer> }),
+      cache: 'no-store',
+      // Followed, a write would be sent again, and the token to somebody else.
+      redirect: 'manual',
+      signal: call.signal,
+    } as const
+    let response: Response
+    try {
+      response = await this.#settings.fetch(`${base}${path}`, init)
+    } catch (error) {
+      throw this.#lost(request, call, error)
+    }
+    if (response.type === 'opaqueredirect' || (response.status >= 300 && response.status < 400)) {
+      await response.body?.cancel().catch(() => {})
+      throw new AccessDeniedError(name, 'the server answers with a redirection; give its address')
+    }
+    // 202 with a problem: stored, but out of time.
+    const problem = response.headers.get('content-type')?.startsWith(PROBLEM_TYPE) === true
+    if (response.ok && !problem) return response
+    throw await this.#reading(request, call, () =>
+      answeredError(name, response, request.write === true),
+    )
+  }
+
+  async #credentials(): Promise<Record<string, string>> {
+    try {
+      return await this.#settings.headers()
+    } catch (cause) {
+      if (isSyncError(cause)) throw cause
+      const problem = `no credentials: ${describeError(cause)}`
+      throw new TransportUnavailableError(this.#settings.name, problem, { cause })
+    }
+  }
+
+  async #reading<T>(request: HttpRequest, call: Call, read: () => Promise<T>): Promise<T> {
+    try {
+      return await read()
+    } catch (error) {
+      throw this.#lost(request, call, error)
+    }
+  }
+
+  #lost(request: HttpRequest, call: Call, error: unknown): unknown {
+    try {
+      call.throwIfAborted()
+    } catch (reason) {
+      // Of the agent that closes it is an AbortError.
+      return isSyncError(reason) ? reason : new ClosedError(this.#settings.name, { cause: reason })
+    }
+    const whenSent = request.write === true ? 'unknown' : 'not-applied'
+    return lostError(this.#settings.name, error, whenSent)
+  }
+
+  #assertGoesOn(call: Call): void {
+    if (call.signal.aborted) throw this.#lost({ method: 'GET', path: '' }, call, undefined)
+  }
+
+  #begin(io: Io): Call {
+    if (this.#closed) throw new ClosedError(this.#settings.name)
+    const call = this.#calls.begin(io.signal)
+    this.#open.add(call)
+    return call
+  }
+
+  #end(call: Call, io: Io): void {
+    this.#open.delete(call)
+    this.#calls.release(call, io.signal)
+  }
+}

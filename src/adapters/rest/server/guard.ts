@@ -1,0 +1,135 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { TLSSocket } from 'node:tls'
+import { accessControl, certificateNames, isLoopback } from '../../../serving/access.ts'
+import type { Client, Credentials, Identify } from '../../../serving/access.ts'
+import { RequestRate } from '../../../serving/request-rate.ts'
+import type { RouterSettings } from './options.ts'
+import { HttpProblem } from './problem.ts'
+
+/** Credentials that are wrong, per address and second. */
+const WRONG_PER_SECOND = 20
+
+/** Who is at the other end, as limits count them. */
+export interface Caller {
+  readonly client: Client
+  /** The client's name, or without access control its address. */
+  readonly id: string
+}
+
+/** Decides at the door whom a request is from and whether it is answered at all. */
+export class Guard {
+  readonly #settings: RouterSettings
+  readonly #identify: Identify
+  readonly #rate: RequestRate
+  readonly #wrong = new RequestRate(WRONG_PER_SECOND)
+
+  /** @throws InvalidOptionError, InvalidKeyError */
+  constructor(settings: RouterSettings, served: readonly string[]) {
+    this.#settings = settings
+    this.#identify = accessControl(settings.access, served)
+    this.#rate = new RequestRate(settings.limits.requestsPerSecond)
+  }
+
+  /**
+   * Where the request came from and what it was sent to: before anything of it is looked at. True when it is answered
+   * (a browser's question).
+   * @throws HttpProblem 400, 403
+   */
+  admit(request: IncomingMessage, response: ServerResponse): boolean {
+    const { access, insecure } = this.#settings
+    if (access === undefined && !insecure) {
+      if (!isLoopback(request.socket.localAddress ?? '')) {
+        throw denied('requests from other machines are answered only with access control')
+      }
+      // A page of another site can have its name lead to this machine (DNS rebinding).
+      if (!isLoopbackHost(request.headers.host)) {
+        throw denied('the Host header has to be localhost or 127.0.0.1')
+      }
+    }
+    return this.#crossOrigin(request, response)
+  }
+
+  /** @throws HttpProblem 401, 429 */
+  async identify(request: IncomingMessage): Promise<Caller> {
+    const address = request.socket.remoteAddress ?? ''
+    const credentials = credentialsOf(request)
+    const client = this.#identify(credentials)
+    if (client === undefined) {
+      await this.#take(this.#wrong, address)
+      const invalid = credentials.token === undefined ? '' : ', error="invalid_token"'
+      throw new HttpProblem(401, 'SYNC_ACCESS_DENIED', 'credentials are missing or unknown', {
+        headers: { 'www-authenticate': `Bearer realm="rx-datasync"${invalid}` },
+      })
+    }
+    const id = this.#settings.access === undefined ? `at ${address}` : client.name
+    await this.#take(this.#rate, id)
+    return { client, id }
+  }
+
+  async #take(rate: RequestRate, id: string): Promise<void> {
+    const waitMs = await rate.take(id)
+    if (waitMs === undefined) return
+    throw new HttpProblem(429, 'SYNC_OVERFLOW', 'too many requests', {
+      headers: { 'retry-after': String(Math.ceil(waitMs / 1_000)) },
+      details: { outcome: 'not-applied', retryable: true },
+    })
+  }
+
+  #crossOrigin(request: IncomingMessage, response: ServerResponse): boolean {
+    const { origins } = this.#settings
+    const { origin, host } = request.headers
+    const site = request.headers['sec-fetch-site']
+    if (origins.length > 0) response.setHeader('vary', 'Origin, Accept')
+    if (origin === undefined) {
+      const safe = request.method === 'GET' || request.method === 'HEAD'
+      if (!safe && (site === 'cross-site' || site === 'same-site')) throw foreign()
+      return false
+    }
+    const own = origin === `http://${host}` || origin === `https://${host}`
+    const allowed = origins.includes('*') || origins.includes(origin)
+    if (!own && !allowed) throw foreign()
+    if (!allowed) return false
+    response.setHeader('access-control-allow-origin', origin)
+    response.setHeader(
+      'access-control-expose-headers',
+      'ETag, Link, Location, Retry-After, WWW-Authenticate, Datasync-Revision, Datasync-Receivers',
+    )
+    const preflight =
+      request.method === 'OPTIONS' && request.headers['access-control-request-method'] !== undefined
+    if (!preflight) return false
+    response.writeHead(204, {
+      'access-control-allow-methods': 'GET, HEAD, PUT, POST, DELETE',
+      'access-control-allow-headers':
+        'Accept, Authorization, Content-Type, If-Match, If-None-Match, Last-Event-ID',
+      'access-control-max-age': '600',
+      ...(request.headers['access-control-request-private-network'] === 'true'
+        ? { 'access-control-allow-private-network': 'true' }
+        : {}),
+    })
+    response.end()
+    return true
+  }
+}
+
+function credentialsOf(request: IncomingMessage): Credentials {
+  const { authorization } = request.headers
+  const token = /^Bearer +(?<token>[\w.~+/=-]+) *$/iu.exec(authorization ?? '')?.groups?.['token']
+  const socket = request.socket as TLSSocket
+  const names =
+    socket.encrypted && socket.authorized ? certificateNames(socket.getPeerCertificate()) : []
+  // A header that is no token is a wrong one, not none.
+  return { token: token ?? authorization, certificateNames: names }
+}
+
+function isLoopbackHost(host: string | undefined): boolean {
+  const name = /^(?<name>\[[\da-fA-F:.]+\]|[^:]+)(?::\d{1,5})?$/u.exec(host ?? '')?.groups?.['name']
+  return name !== undefined && /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/iu.test(name)
+}
+
+function denied(detail: string): HttpProblem {
+  return new HttpProblem(403, 'SYNC_ACCESS_DENIED', detail)
+}
+
+function foreign(): HttpProblem {
+  return denied('pages of other sites are not answered; cors names those that are')
+}

@@ -1,0 +1,7 @@
+export { serveRest } from './http-server.ts'
+export type { RestServer } from './http-server.ts'
+export type { RequestHandler, RestRouterOptions, ServeRestOptions } from './options.ts'
+export { restRouter } from './router.ts'
+export type { RestRouter } from './router.ts'
+export type { Grant } from '../../../serving/access.ts'
+export type { ServingLimits } from '../../../serving/limits.ts'

@@ -1,0 +1,228 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { describe, expect, it } from '@jest/globals'
+import { lmdb } from '../../src/adapters/lmdb/index.ts'
+import { rest } from '../../src/adapters/rest/index.ts'
+import { Agent, memory, raw } from '../../src/index.ts'
+import type { Checkpoint, RefusedError, VersionConflictError } from '../../src/index.ts'
+import { KeptOpen } from '../support/kept-open.ts'
+import { serveAgent } from '../support/rest.ts'
+import { tempDir } from '../support/temp-dir.ts'
+import { onTeardown } from '../support/teardown.ts'
+import { commitTo, put, realIo } from '../support/transport-stream.ts'
+import { waitFor } from '../support/wait-for.ts'
+
+const value = (text: string): ReturnType<typeof raw> => raw(Buffer.from(text))
+
+function client(url: string): Agent {
+  const agent = new Agent({ transport: rest({ url }), random: () => 0 })
+  onTeardown(() => agent.close())
+  return agent
+}
+
+describe('the REST transport', () => {
+  it('applied: the receivers of the serving agent answer; refusals come over as they are', async () => {
+    let answer: () => unknown = () => undefined
+    const { url } = await serveAgent({}, {}, (agent) => {
+      for (const name of ['one', 'two']) {
+        agent
+          .watch(name, '/x/', { onRefusal: 'continue', doneTimeoutMs: { change: 100 } })
+          .handle({ change: () => answer() })
+      }
+    })
+    const agent = client(url)
+    const waiting = { waitFor: 'applied', timeoutMs: 5_000 } as const
+    expect((await agent.put('/x/a', value('1'), waiting)).receivers).toBe(2)
+    expect(
+      (await agent.txn().put('/x/a', value('2')).put('/y', value('2')).commit(waiting)).receivers,
+    ).toBe(2)
+    expect((await agent.delete('/x/a', waiting)).receivers).toBe(2)
+    answer = () => {
+      throw new Error('too bright')
+    }
+    const refused = (await agent
+      .put('/x/a', value('3'), waiting)
+      .catch((error: unknown) => error)) as RefusedError
+    expect(refused.code).toBe('SYNC_REFUSED')
+    expect(
+      refused.refusals.map(({ registration, cause }) => [registration, String(cause)]),
+    ).toEqual([
+      ['one', 'Error: too bright'],
+      ['two', 'Error: too bright'],
+    ])
+    answer = () => new Promise(() => {})
+    const late = (await agent
+      .put('/x/a', value('4'), waiting)
+      .catch((error: unknown) => error)) as RefusedError
+    expect(late.refusals.map(({ cause }) => cause)).toMatchObject([
+      { code: 'SYNC_TIMEOUT' },
+      { code: 'SYNC_TIMEOUT' },
+    ])
+    await expect(
+      agent.put('/x/a', value('5'), { waitFor: 'applied', timeoutMs: 50 }),
+    ).rejects.toMatchObject({ code: 'SYNC_TIMEOUT', outcome: 'stored', timeoutMs: 50 })
+    expect(Buffer.from((await agent.get('/x/a'))?.bytes ?? []).toString()).toBe('5')
+  })
+
+  it('conflicts have the present version; what the store cannot do, and what is too large, is said', async () => {
+    const { url } = await serveAgent({ limits: { maxBodyBytes: 1_000 } })
+    const agent = client(url)
+    const { version } = await agent.put('/x', value('1'))
+    const conflict = (await agent
+      .put('/x', value('2'), { ifAbsent: true })
+      .catch((error: unknown) => error)) as VersionConflictError
+    expect([conflict.code, conflict.key, conflict.actual]).toEqual([
+      'SYNC_VERSION_CONFLICT',
+      '/x',
+      version,
+    ])
+    await expect(
+      agent.txn().put('/x', value('2'), { ifVersion: 'no' }).put('/y', value('2')).commit(),
+    ).rejects.toMatchObject({ code: 'SYNC_VERSION_CONFLICT', actual: version })
+    await expect(agent.put('/x', raw(Buffer.alloc(1_001)))).rejects.toMatchObject({
+      code: 'SYNC_PAYLOAD_TOO_LARGE',
+      size: 1_001,
+      limit: 1_000,
+    })
+    // As base64 it is too large only for the server.
+    await expect(
+      agent
+        .txn()
+        .put('/x', raw(Buffer.alloc(900)))
+        .put('/y', value(''))
+        .commit(),
+    ).rejects.toMatchObject({ code: 'SYNC_PAYLOAD_TOO_LARGE' })
+    await agent.put('/x', value('3'))
+    const limited = await serveAgent({ prefixes: ['/in/'] })
+    await expect(client(limited.url).put('/out', value('1'))).rejects.toMatchObject({
+      code: 'SYNC_ACCESS_DENIED',
+    })
+    expect(await client(limited.url).get('/in/x')).toBeUndefined()
+  })
+
+  it('capabilities are the server’s', async () => {
+    const inner = memory({ maxValueBytes: 2_000 })
+    const store = new KeptOpen(inner)
+    Object.assign(store, {
+      capabilities: {
+        ...inner.capabilities,
+        ttl: false,
+        storeRevisions: false,
+        waitForApplied: false,
+      },
+    })
+    const { url } = await serveAgent({}, { transport: store })
+    const transport = rest({ url })
+    expect(transport.capabilities).toMatchObject({ ttl: true, browser: true })
+    await transport.open(realIo())
+    expect(transport.capabilities).toMatchObject({
+      ttl: false,
+      browser: true,
+      maxValueBytes: 2_000,
+    })
+    const agent = client(url)
+    await agent.put('/x', value('1'))
+    await expect(agent.put('/x', value('1'), { ttlMs: 5 })).rejects.toMatchObject({
+      code: 'SYNC_UNSUPPORTED_OPTION',
+    })
+    await transport.close()
+  })
+
+  it('a checkpoint goes on without a RESYNC; with another run of the server it begins anew', async () => {
+    const path = await tempDir('rest')
+    const first = await serveAgent({}, { transport: lmdb({ path }) })
+    const before = client(first.url)
+    const registration = before.watch('w', '/x/')
+    const seen: string[] = []
+    registration.handle({ change: ({ key }) => void seen.push(key) })
+    await before.start()
+    await before.put('/x/a', value('1'))
+    await waitFor(() => seen.length === 1)
+    const resume = JSON.parse(
+      JSON.stringify(await waitFor(() => registration.checkpoint())),
+    ) as Checkpoint
+    await before.close()
+    await first.agent.put('/x/b', value('2'))
+    const resumed = async (url: string): Promise<string[]> => {
+      const agent = client(url)
+      const events: string[] = []
+      agent.watch('w', '/x/', { resume }).handle({
+        resync: ({ reason, values }) => {
+          events.push(`RESYNC ${reason} ${[...(values.get('/x/') ?? [])].length}`)
+        },
+        change: ({ key }) => void events.push(key),
+      })
+      await agent.start()
+      await waitFor(() => events.length > 0)
+      await agent.close()
+      return events
+    }
+    expect(await resumed(first.url)).toEqual(['/x/b'])
+    await first.close()
+    const second = await serveAgent({}, { transport: lmdb({ path }) })
+    expect(await resumed(second.url)).toEqual([expect.stringMatching(/^RESYNC \w+ 2$/u)])
+  })
+
+  it('what is no server of ours: said at open; what breaks off: retried', async () => {
+    const answers: Record<string, (server: Server) => void> = {
+      SYNC_INVALID_OPTION: (server) =>
+        server.on('request', (_q, s) => s.writeHead(404).end('nothing here')),
+      SYNC_ACCESS_DENIED: (server) =>
+        server.on('request', (_q, s) =>
+          s.writeHead(302, { location: 'http://elsewhere.example/' }).end(),
+        ),
+    }
+    for (const [code, behave] of Object.entries(answers)) {
+      const server = createServer().listen(0, '127.0.0.1')
+      onTeardown(() => server.close())
+      behave(server)
+      await once(server, 'listening')
+      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+      await expect(rest({ url }).open(realIo())).rejects.toMatchObject({ code })
+    }
+    let status = 502
+    const proxy = createServer((_request, response) =>
+      response.writeHead(status).end('<html>'),
+    ).listen(0, '127.0.0.1')
+    onTeardown(() => proxy.close())
+    await once(proxy, 'listening')
+    const transport = rest({ url: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}` })
+    await transport.open(realIo())
+    // A proxy that answers in place of the server does not know what became of a write.
+    await expect(commitTo(transport, put('/x', '1'))).rejects.toMatchObject({
+      code: 'SYNC_UNAVAILABLE',
+      outcome: 'unknown',
+    })
+    status = 200
+    await expect(commitTo(transport, put('/x', '1'))).rejects.toMatchObject({
+      code: 'SYNC_UNAVAILABLE',
+      outcome: 'unknown',
+    })
+    await transport.close()
+    await expect(commitTo(transport, put('/x', '1'))).rejects.toMatchObject({ code: 'SYNC_CLOSED' })
+  })
+
+  it('a function for headers is asked for every request; one that throws is no answer', async () => {
+    const { url } = await serveAgent()
+    let asked = 0
+    const transport = rest({
+      url,
+      headers: () => {
+        asked++
+        if (asked === 3) throw new Error('no vault')
+        return { 'x-request': String(asked) }
+      },
+    })
+    await transport.open(realIo())
+    await commitTo(transport, put('/x', '1'))
+    await expect(commitTo(transport, put('/x', '2'))).rejects.toMatchObject({
+      code: 'SYNC_UNAVAILABLE',
+      outcome: 'not-applied',
+    })
+    await commitTo(transport, put('/x', '3'))
+    expect(asked).toBe(4)
+    await transport.close()
+  })
+})
