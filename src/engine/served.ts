@@ -1,6 +1,6 @@
 import { InvalidKeyError } from '../api/errors.ts'
 import { assertKey, assertPrefix, compareKeys, hasPrefix } from '../api/key.ts'
-import type { Replacement, ReplaceResult, Served } from '../api/served.ts'
+import type { Page, PageOptions, Replacement, ReplaceResult, Served } from '../api/served.ts'
 import type { TransportStatus } from '../api/status.ts'
 import type {
   BatchStream,
@@ -15,6 +15,7 @@ import type {
 } from '../api/transport.ts'
 import { listOf } from '../kit/list-of.ts'
 import { PrefixIndex } from '../kit/prefix-index.ts'
+import { pageOf } from './page.ts'
 import type { Writer } from './writer.ts'
 
 /** What an {@link EngineServed} needs of its engine. */
@@ -91,6 +92,13 @@ export class EngineServed implements Served {
       for (const pair of page) if (hasPrefix(pair.key, prefix)) pairs.set(pair.key, pair)
     }
     return [...pairs.values()].sort((a, b) => compareKeys(a.key, b.key))
+  }
+
+  async page(prefix: string, options: PageOptions): Promise<Page> {
+    this.#assertPrefix(prefix)
+    await this.#parts.opened()
+    const { transport, io } = this.#parts
+    return pageOf(listOf(transport, prefix, io), prefix, options)
   }
 
   async commit(ops: readonly Op[], options: CommitOptions): Promise<CommitResult> {
