@@ -190,7 +190,10 @@ function clientOf(response: Response): Client {
 /** A form of another site can send text, but not this type. */
 function requireJson(request: Request, _response: Response, next: NextFunction): void {
   const { method } = request
-  if ((method === 'PUT' || method === 'POST') && request.is('application/json') !== 'application/json') {
+  if (
+    (method === 'PUT' || method === 'POST') &&
+    request.is('application/json') !== 'application/json'
+  ) {
     throw new RequestError(415, 'the body must be application/json')
   }
   next()
@@ -202,5 +205,9 @@ function sendAsset(response: Response, { type, body }: Asset): void {
 }
 
 function isNames(value: unknown): value is string[] {
-  return Array.isArray(value) && value.length <= 10_000 && value.every((name) => typeof name === 'string')
+  return (
+    Array.isArray(value) &&
+    value.length <= 10_000 &&
+    value.every((name) => typeof name === 'string')
+  )
 }

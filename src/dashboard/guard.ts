@@ -83,7 +83,8 @@ export class Guard {
     if (site === 'same-origin') return
     const { origin, host } = request.headers
     const typed = site === 'none' && request.method === 'GET'
-    if (site !== undefined && !typed) throw new RequestError(403, 'requests of other sites are refused')
+    if (site !== undefined && !typed)
+      throw new RequestError(403, 'requests of other sites are refused')
     if (origin !== undefined && !isOriginOf(origin, host)) {
       throw new RequestError(403, 'requests of other origins are refused')
     }

@@ -119,7 +119,8 @@ export function transportOf(all: ReadonlyMap<string, Served>, request: Request):
   const name = queryOf(request, 'transport')
   const [first] = all.values()
   const served = name === undefined ? first : all.get(name)
-  if (served === undefined) throw new RequestError(404, `there is no transport ${quoted(name ?? '')}`)
+  if (served === undefined)
+    throw new RequestError(404, `there is no transport ${quoted(name ?? '')}`)
   return served
 }
 
@@ -166,7 +167,10 @@ async function read(served: Served, key: string): Promise<RawPair | undefined> {
 function putRequest(body: unknown): PutRequest {
   const { value, ifVersion, ifAbsent, ttlMs, waitFor } = (body ?? {}) as Partial<PutRequest>
   if (typeof value?.text !== 'string' || !isEncoding(value.encoding)) {
-    throw new RequestError(400, '`value` must have a text and an encoding: json, text, hex or base64')
+    throw new RequestError(
+      400,
+      '`value` must have a text and an encoding: json, text, hex or base64',
+    )
   }
   if (typeof ifVersion === 'string' ? ifAbsent === true : ifAbsent !== true) {
     throw new RequestError(400, 'one of `ifVersion` and `ifAbsent: true` is needed')

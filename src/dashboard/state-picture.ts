@@ -57,9 +57,12 @@ export function patchOf(
   const changed: string[] = []
   for (const [name, registration] of picture.registrations) {
     if (before?.registrations.get(name) === registration) continue
-    changed.push(mayReadAll(client, registration.prefixes) ? registration.open : registration.restricted)
+    changed.push(
+      mayReadAll(client, registration.prefixes) ? registration.open : registration.restricted,
+    )
   }
-  if (changed.length > 0 || before === undefined) parts.push(`"registrations":[${changed.join(',')}]`)
+  if (changed.length > 0 || before === undefined)
+    parts.push(`"registrations":[${changed.join(',')}]`)
   return parts.length === 0 ? undefined : `{"now":${now},${parts.join(',')}}`
 }
 

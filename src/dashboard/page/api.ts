@@ -1,4 +1,11 @@
-import type { PageMessage, PairView, Problem, PutRequest, PutResponse, ResyncResponse } from '../protocol.ts'
+import type {
+  PageMessage,
+  PairView,
+  Problem,
+  PutRequest,
+  PutResponse,
+  ResyncResponse,
+} from '../protocol.ts'
 
 const TOKEN = 'datasync.token'
 
@@ -35,7 +42,11 @@ export async function listKeys(
   prefix: string,
   after: string | undefined,
 ): Promise<PageMessage> {
-  const query = new URLSearchParams({ transport, prefix, ...(after === undefined ? {} : { after }) })
+  const query = new URLSearchParams({
+    transport,
+    prefix,
+    ...(after === undefined ? {} : { after }),
+  })
   return (await (await call(`keys?${query}`)).json()) as PageMessage
 }
 
@@ -83,7 +94,8 @@ function json(method: string, body: unknown): RequestInit {
 async function problemOf(response: Response): Promise<Problem> {
   try {
     const problem = (await response.json()) as Partial<Problem>
-    if (typeof problem.detail === 'string') return { ...(problem as Problem), status: response.status }
+    if (typeof problem.detail === 'string')
+      return { ...(problem as Problem), status: response.status }
   } catch {
     // Not of ours: a proxy may have answered.
   }

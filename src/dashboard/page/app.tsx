@@ -43,10 +43,14 @@ export function App({ store }: { store: Store }): VNode {
 
   return (
     <>
-      <a class="skip" href="#main" onClick={(event) => {
-        event.preventDefault()
-        main.current?.focus()
-      }}>
+      <a
+        class="skip"
+        href="#main"
+        onClick={(event) => {
+          event.preventDefault()
+          main.current?.focus()
+        }}
+      >
         Skip to the content
       </a>
       <header class="top">
@@ -59,7 +63,9 @@ export function App({ store }: { store: Store }): VNode {
           <h1>
             <bdi>{title}</bdi>
           </h1>
-          {agent !== undefined && <Badge look={look.health(agent.status)} was={link.state !== 'live'} />}
+          {agent !== undefined && (
+            <Badge look={look.health(agent.status)} was={link.state !== 'live'} />
+          )}
         </div>
         <div class="top-right">
           <LinkBadge link={link} />
@@ -78,15 +84,17 @@ export function App({ store }: { store: Store }): VNode {
           ))}
         </nav>
       </header>
-      {link.state === 'lost' && <LostBanner link={link} store={store} known={agent !== undefined} />}
+      {link.state === 'lost' && (
+        <LostBanner link={link} store={store} known={agent !== undefined} />
+      )}
       {outdated && (
-        <div class="banner tone-busy">
+        <aside class="banner tone-busy" aria-label="Version of the page">
           <Glyph tone="busy" />
           <p>The agent serves a newer page than this one.</p>
           <button type="button" onClick={() => location.reload()}>
             Load it
           </button>
-        </div>
+        </aside>
       )}
       <main
         id="main"
@@ -98,7 +106,9 @@ export function App({ store }: { store: Store }): VNode {
         {link.state === 'denied' ? (
           <SignIn store={store} link={link} />
         ) : agent === undefined ? (
-          <p class="muted note">{link.state === 'connecting' ? 'Connecting…' : 'Nothing is known yet.'}</p>
+          <p class="muted note">
+            {link.state === 'connecting' ? 'Connecting…' : 'Nothing is known yet.'}
+          </p>
         ) : (
           <>
             {route.view === 'overview' && <Overview store={store} />}
@@ -146,7 +156,7 @@ function LostBanner({
   const now = useNow()
   const seconds = Math.max(0, Math.ceil((link.retryAt - now) / 1_000))
   return (
-    <div class="banner tone-bad">
+    <aside class="banner tone-bad" aria-label="Connection">
       <Glyph tone="bad" />
       <p>
         <b>No connection to the agent</b> ({link.why}).{' '}
@@ -156,7 +166,7 @@ function LostBanner({
       <button type="button" onClick={() => store.retry()}>
         Try now
       </button>
-    </div>
+    </aside>
   )
 }
 
@@ -202,7 +212,9 @@ function SignIn({
   return (
     <section class="panel sign-in" aria-labelledby="sign-in">
       <h2 id="sign-in">Sign in</h2>
-      <p class="muted">This agent wants to know who looks. The token stays in this tab and is forgotten with it.</p>
+      <p class="muted">
+        This agent wants to know who looks. The token stays in this tab and is forgotten with it.
+      </p>
       <form onSubmit={submit}>
         <label class="field wide">
           <span>Token</span>

@@ -65,7 +65,8 @@ export function Editor({
   const save = async (expected: string | undefined): Promise<void> => {
     const ttl = seconds.trim() === '' ? undefined : Number(seconds)
     if (key === '') return setProblem('A key has at least one character.')
-    if (ttl !== undefined && !(ttl > 0)) return setProblem('The time to live must be a number of seconds.')
+    if (ttl !== undefined && !(ttl > 0))
+      return setProblem('The time to live must be a number of seconds.')
     const request: PutRequest = {
       value: { encoding, text },
       ...(expected === undefined ? { ifAbsent: true } : { ifVersion: expected }),
@@ -80,7 +81,8 @@ export function Editor({
       onDirty(false)
       onSaved({ key, text: `Stored ${shownKey(key)}${by}`, tone: 'good' })
     } catch (error) {
-      if (!(error instanceof ProblemError)) return setProblem(`Perhaps not saved: ${textOf(error)}.`)
+      if (!(error instanceof ProblemError))
+        return setProblem(`Perhaps not saved: ${textOf(error)}.`)
       const { code, current, detail } = error.problem
       if (code === 'SYNC_VERSION_CONFLICT') {
         setConflict({ current: current ?? null })
@@ -106,7 +108,11 @@ export function Editor({
     void save(seen)
   }
   return (
-    <form class="editor" onSubmit={submit} aria-label={pair === undefined ? 'New key' : 'Edit the value'}>
+    <form
+      class="editor"
+      onSubmit={submit}
+      aria-label={pair === undefined ? 'New key' : 'Edit the value'}
+    >
       {pair === undefined && (
         <label class="field wide">
           <span>Key</span>
@@ -133,7 +139,9 @@ export function Editor({
             setEncoding(event.currentTarget.value as ValueEncoding)
           }}
         >
-          {(pair === undefined || pair.model !== undefined) && <option value="json">JSON, by its model</option>}
+          {(pair === undefined || pair.model !== undefined) && (
+            <option value="json">JSON, by its model</option>
+          )}
           <option value="text">text (UTF-8)</option>
           <option value="hex">hex</option>
           <option value="base64">base64</option>
@@ -152,7 +160,8 @@ export function Editor({
             setText(event.currentTarget.value)
           }}
           onKeyDown={(event) => {
-            if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) event.currentTarget.form?.requestSubmit()
+            if (event.key === 'Enter' && (event.ctrlKey || event.metaKey))
+              event.currentTarget.form?.requestSubmit()
           }}
         />
       </label>
@@ -182,8 +191,8 @@ export function Editor({
       )}
       {!transport.conditions && (
         <p class="muted">
-          This store cannot compare versions by itself: the agent looks before it writes, and another program may write in
-          between.
+          This store cannot compare versions by itself: the agent looks before it writes, and
+          another program may write in between.
         </p>
       )}
       {problem !== '' && (
@@ -260,7 +269,10 @@ function editable({ value }: PairView): string {
 function converted(text: string, from: ValueEncoding, to: ValueEncoding): string {
   if (from === to || from === 'json' || to === 'json') return text
   try {
-    const hex = from === 'hex' ? text.replace(/\s+/gu, '') : hexOf(from === 'text' ? utf8(text) : binary(text))
+    const hex =
+      from === 'hex'
+        ? text.replace(/\s+/gu, '')
+        : hexOf(from === 'text' ? utf8(text) : binary(text))
     if (!/^(?:[\da-f]{2})*$/iu.test(hex)) return text
     if (to === 'hex') return hexLines(hex)
     if (to === 'base64') return base64OfHex(hex)

@@ -43,7 +43,8 @@ export function append(log: EventLog, added: readonly NewEntry[]): EventLog {
   if (added.length === 0) return log
   const entries = added.map((entry, i) => ({ ...entry, id: log.nextId + i })).toReversed()
   const nextId = log.nextId + added.length
-  if (!log.paused) return { ...log, nextId, entries: [...entries, ...log.entries].slice(0, CAPACITY) }
+  if (!log.paused)
+    return { ...log, nextId, entries: [...entries, ...log.entries].slice(0, CAPACITY) }
   const held = [...entries, ...log.held].slice(0, CAPACITY)
   return { ...log, nextId, held, heldCount: log.heldCount + added.length }
 }
@@ -98,7 +99,12 @@ export function ofRun({ reason, startedAt, durationMs, turns }: RunView): NewEnt
 
 export function ofRefusal(refusal: RefusalView): NewEntry {
   const { registration, at, kind, key, result, error } = refusal
-  const what = kind === 'change' ? `CHANGE${key === undefined ? '' : ` of ${key}`}` : kind === 'resync' ? 'RESYNC' : 'report'
+  const what =
+    kind === 'change'
+      ? `CHANGE${key === undefined ? '' : ` of ${key}`}`
+      : kind === 'resync'
+        ? 'RESYNC'
+        : 'report'
   const text = `${what} ${result === 'timeout' ? 'timed out' : 'refused'}${error === undefined ? '' : `: ${error}`}`
   return { at, kind: 'refusal', subject: registration, text }
 }

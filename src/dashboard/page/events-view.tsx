@@ -17,7 +17,9 @@ export function EventsView({ store }: { store: Store }): VNode | null {
   const agent = useStore(store, (state) => state.agent)
   const log = useStore(store, (state) => state.log)
   const [transport, setTransport] = useState(agent?.transports[0]?.name ?? '')
-  const [prefix, setPrefix] = useState(store.state.watched?.prefix ?? agent?.client.readable[0] ?? '')
+  const [prefix, setPrefix] = useState(
+    store.state.watched?.prefix ?? agent?.client.readable[0] ?? '',
+  )
   const [text, setText] = useState('')
   const [hidden, setHidden] = useState<readonly EntryKind[]>([])
   const readable = agent?.client.readable.some((own) => prefix.startsWith(own)) ?? false
@@ -42,7 +44,9 @@ export function EventsView({ store }: { store: Store }): VNode | null {
       <header class="panel-head">
         <h2 id="events">Events</h2>
         <p class="muted">
-          {log.paused ? `paused, ${count(log.heldCount)} new` : `newest first, the last ${CAPACITY} at most`}
+          {log.paused
+            ? `paused, ${count(log.heldCount)} new`
+            : `newest first, the last ${CAPACITY} at most`}
         </p>
         <div class="tools">
           <button
@@ -58,7 +62,9 @@ export function EventsView({ store }: { store: Store }): VNode | null {
           </button>
           <button
             type="button"
-            onClick={() => store.changeLog((known) => ({ ...known, entries: [], held: [], heldCount: 0 }))}
+            onClick={() =>
+              store.changeLog((known) => ({ ...known, entries: [], held: [], heldCount: 0 }))
+            }
           >
             Clear
           </button>
@@ -118,14 +124,15 @@ export function EventsView({ store }: { store: Store }): VNode | null {
       </div>
       {!readable && (
         <p class="problem-line">
-          You may read only what begins with {agent.client.readable.join(', ') || 'nothing'}: no changes are watched.
+          You may read only what begins with {agent.client.readable.join(', ') || 'nothing'}: no
+          changes are watched.
         </p>
       )}
       {shown.length === 0 ? (
         log.entries.length === 0 ? (
           <Empty title="Nothing has happened yet">
-            Changes of keys under the prefix appear here as they come, together with runs of RESYNCs and refusals. Changes are
-            watched while this page is open.
+            Changes of keys under the prefix appear here as they come, together with runs of RESYNCs
+            and refusals. Changes are watched while this page is open.
           </Empty>
         ) : (
           <Empty title="Nothing matches">

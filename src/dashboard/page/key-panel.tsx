@@ -67,7 +67,8 @@ export function KeyPanel({
       await deleteKey(transport.name, keyName, version)
       done(`Deleted ${shownKey(keyName)}`, 'good')
     } catch (error) {
-      const conflict = error instanceof ProblemError && error.problem.code === 'SYNC_VERSION_CONFLICT'
+      const conflict =
+        error instanceof ProblemError && error.problem.code === 'SYNC_VERSION_CONFLICT'
       setProblem(
         conflict
           ? 'Not deleted: somebody else has changed it meanwhile. What is there now is shown; delete it again if you mean that.'

@@ -153,10 +153,14 @@ function Browser({
             )}
           </div>
         </form>
-        <Prefixes agent={agent} place={place} onPick={(prefix) => {
-          setTyped(prefix)
-          go({ prefix })
-        }} />
+        <Prefixes
+          agent={agent}
+          place={place}
+          onPick={(prefix) => {
+            setTyped(prefix)
+            go({ prefix })
+          }}
+        />
       </section>
       <div class="split keys">
         <section class="panel list-panel" aria-labelledby="keys-title">
@@ -203,7 +207,8 @@ function Browser({
                 type="button"
                 aria-disabled={place.afters.length === 0}
                 onClick={() => {
-                  if (place.afters.length > 0) setPlace({ ...place, afters: place.afters.slice(0, -1) })
+                  if (place.afters.length > 0)
+                    setPlace({ ...place, afters: place.afters.slice(0, -1) })
                 }}
               >
                 Previous
@@ -263,8 +268,8 @@ function Browser({
         {open === undefined && (
           <section class="panel key-panel" aria-label="Value">
             <Empty title="No key is open">
-              Pick one to see its value: as JSON where the dashboard was given the model of its prefix, as text where it is UTF-8,
-              else in hex.
+              Pick one to see its value: as JSON where the dashboard was given the model of its
+              prefix, as text where it is UTF-8, else in hex.
             </Empty>
           </section>
         )}
@@ -297,7 +302,12 @@ function KeyItem({
   onOpen: () => void
 }): VNode {
   return (
-    <button type="button" class="key-item" aria-current={current ? 'true' : undefined} onClick={onOpen}>
+    <button
+      type="button"
+      class="key-item"
+      aria-current={current ? 'true' : undefined}
+      onClick={onOpen}
+    >
       <span class="key-line">
         <Key text={pair.key} />
         <span class="muted num">{bytes(pair.value.size)}</span>
@@ -318,7 +328,9 @@ function Prefixes({
   onPick: (prefix: string) => void
 }): VNode | null {
   const own = agent.registrations.filter(({ transport }) => transport === place.transport)
-  const prefixes = [...new Set(own.flatMap((registration) => registration.prefixes))].sort().slice(0, 12)
+  const prefixes = [...new Set(own.flatMap((registration) => registration.prefixes))]
+    .sort()
+    .slice(0, 12)
   if (prefixes.length === 0) return null
   return (
     <ul class="chips" aria-label="Watched prefixes">

@@ -44,7 +44,10 @@ export class Link {
 
   /** Asks for other changes, or none. */
   watch(watched: Watched | undefined): void {
-    if (this.#watched?.prefix === watched?.prefix && this.#watched?.transport === watched?.transport)
+    if (
+      this.#watched?.prefix === watched?.prefix &&
+      this.#watched?.transport === watched?.transport
+    )
       return
     this.#watched = watched
     // Otherwise the next attempt asks for them.

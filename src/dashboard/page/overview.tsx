@@ -48,7 +48,9 @@ function Figures({ agent }: { agent: AgentState }): VNode {
         <dt>Queued changes</dt>
         <dd>
           {count(sum(({ pending }) => pending))}
-          <small> {bytes(sum(({ pendingBytes }) => pendingBytes))}</small>
+          {sum(({ pending }) => pending) > 0 && (
+            <small> {bytes(sum(({ pendingBytes }) => pendingBytes))}</small>
+          )}
         </dd>
       </div>
       <div>
@@ -140,7 +142,7 @@ function Registrations({
     <section class="panel" aria-labelledby="registrations">
       <header class="panel-head">
         <h2 id="registrations">Plugins and registrations</h2>
-        <p class="muted">in the order in which they get RESYNCs</p>
+        <p class="muted">numbered in the order in which they get RESYNCs</p>
         <div class="tools">
           <label class="field">
             <span class="visually-hidden">Filter by name or prefix</span>
@@ -169,8 +171,8 @@ function Registrations({
       </header>
       {registrations.length === 0 && agent.plugins.length === 0 ? (
         <Empty title="Nothing is registered">
-          A plugin, or the program itself, watches prefixes with agent.watch(name, prefixes). Each registration gets a RESYNC
-          with everything first, then every CHANGE.
+          A plugin, or the program itself, watches prefixes with agent.watch(name, prefixes). Each
+          registration gets a RESYNC with everything first, then every CHANGE.
         </Empty>
       ) : (
         <Scroll label="Plugins and registrations">
@@ -314,7 +316,13 @@ function Row({
       <td class="num">{inFlight}</td>
       <td class="num">{lagMs === 0 ? '–' : duration(lagMs)}</td>
       <td class="num">{count(refusals)}</td>
-      <td>{lastResync === undefined ? <span class="muted">none yet</span> : <Last resync={lastResync} ahead={agent.ahead} />}</td>
+      <td>
+        {lastResync === undefined ? (
+          <span class="muted">none yet</span>
+        ) : (
+          <Last resync={lastResync} ahead={agent.ahead} />
+        )}
+      </td>
       <td class="actions">
         <ResyncButton
           store={store}
@@ -330,7 +338,7 @@ function Row({
 function Last({ resync: last, ahead }: { resync: ResyncView; ahead: number }): VNode {
   return (
     <div class="last">
-      <Badge look={look.outcome(last.outcome)} /> <span>{last.reason}</span>
+      <Badge look={look.outcome(last.outcome)} /> <span>({last.reason})</span>
       <span class="muted">
         {counted(last.pairs, 'pair')}
         {last.durationMs === undefined ? '' : `, ${duration(last.durationMs)}`},{' '}
@@ -363,7 +371,9 @@ function ResyncButton({
         const { turns, durationMs } = answer.run
         const failed = turns.filter(({ outcome }) => outcome !== 'acked')
         if (failed.length === 0) {
-          store.say(`RESYNC of ${counted(turns.length, 'registration')}: all acked in ${duration(durationMs)}`)
+          store.say(
+            `RESYNC of ${counted(turns.length, 'registration')}: all acked in ${duration(durationMs)}`,
+          )
         } else {
           const list = failed.map((turn) => `${turn.name} ${look.outcome(turn.outcome).label}`)
           store.say(`RESYNC: ${list.join(', ')}`, 'bad')
@@ -424,7 +434,9 @@ function Refusals({ agent }: { agent: AgentState }): VNode | null {
                   {kind === 'change' ? 'CHANGE' : kind === 'resync' ? 'RESYNC' : 'reported'}
                   {result === 'timeout' && ' timed out'} {key !== undefined && <Key text={key} />}
                 </td>
-                <td class="problem-text">{error ?? <span class="muted">not for you to see</span>}</td>
+                <td class="problem-text">
+                  {error ?? <span class="muted">not for you to see</span>}
+                </td>
               </tr>
             ))}
           </tbody>
@@ -439,7 +451,7 @@ function Refusals({ agent }: { agent: AgentState }): VNode | null {
   )
 }
 
-/** Plugins in the order of `use`, then what the program itself registered. */
+/** Plugins in the order of `use`; what the program itself registered goes before them when it did so first. */
 function groupsOf(agent: AgentState, rows: Group['rows'], withEmpty: boolean): Group[] {
   const of = (plugin: string | undefined): Group['rows'] =>
     rows.filter(({ registration }) => registration.plugin === plugin)
@@ -447,7 +459,12 @@ function groupsOf(agent: AgentState, rows: Group['rows'], withEmpty: boolean): G
     .map((plugin) => ({ title: plugin.name, plugin, rows: of(plugin.name) }))
     .filter((group) => withEmpty || group.rows.length > 0)
   const others = of(undefined)
-  return others.length === 0
-    ? groups
-    : [...groups, { title: 'outside of plugins', plugin: undefined, rows: others }]
+  if (others.length === 0) return groups
+  const own = { title: 'outside of plugins', plugin: undefined, rows: others }
+  const isFirst = groups.every(({ rows: [row] }) => row === undefined || row.place > placeOf(own))
+  return isFirst ? [own, ...groups] : [...groups, own]
+}
+
+function placeOf({ rows }: Group): number {
+  return rows[0]?.place ?? 0
 }

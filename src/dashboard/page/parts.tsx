@@ -71,7 +71,7 @@ export function Empty({ title, children }: { title: string; children: ComponentC
 /** A wide table: scrolls by itself, by keyboard too. */
 export function Scroll({ label, children }: { label: string; children: ComponentChildren }): VNode {
   return (
-    <div class="scroll" role="region" aria-label={label} tabIndex={0}>
+    <div class="scroll" role="group" aria-label={label} tabIndex={0}>
       {children}
     </div>
   )
@@ -79,7 +79,8 @@ export function Scroll({ label, children }: { label: string; children: Component
 
 /** How a value's bytes are shown. */
 export function encodingLabel({ encoding }: ValueView, model?: string): string {
-  if (encoding === 'json') return model === undefined ? 'JSON' : `JSON by the model ${shownKey(model)}`
+  if (encoding === 'json')
+    return model === undefined ? 'JSON' : `JSON by the model ${shownKey(model)}`
   return encoding === 'text' ? 'UTF-8 text' : 'binary, in hex'
 }
 
@@ -93,7 +94,8 @@ export function oneLine({ encoding, text, size, cut }: ValueView): string {
 
 /** A value as a whole. */
 export function Value({ value, base64 = false }: { value: ValueView; base64?: boolean }): VNode {
-  if (value.size === 0) return <p class="muted">An empty value: zero bytes, which is not the same as no key.</p>
+  if (value.size === 0)
+    return <p class="muted">An empty value: zero bytes, which is not the same as no key.</p>
   const hex = value.encoding === 'hex'
   const text = !hex ? value.text : base64 ? base64OfHex(value.text) : hexLines(value.text)
   return (
@@ -103,7 +105,9 @@ export function Value({ value, base64 = false }: { value: ValueView; base64?: bo
         {text}
       </pre>
       {value.cut === true && (
-        <p class="muted">Only the beginning of {bytes(value.size)} is shown; it cannot be edited here.</p>
+        <p class="muted">
+          Only the beginning of {bytes(value.size)} is shown; it cannot be edited here.
+        </p>
       )}
     </>
   )

@@ -18,9 +18,10 @@ export function RunsView({ store }: { store: Store }): VNode {
   if (agent === undefined || shown === undefined) {
     return (
       <Empty title="No run yet">
-        A run delivers the complete state to one registration after the other, in the order of registration. The first comes
-        when the agent starts; then one after each reset of a store, and whenever RESYNC is asked for. Those that ended before
-        the dashboard was there are not known.
+        A run delivers the complete state to one registration after the other, in the order of
+        registration. The first comes when the agent starts; then one after each reset of a store,
+        and whenever RESYNC is asked for. Those that ended before the dashboard was there are not
+        known.
       </Empty>
     )
   }
@@ -58,13 +59,14 @@ export function RunsView({ store }: { store: Store }): VNode {
             Run {shown.id}: {shown.reason}
           </h2>
           <p class="muted">
-            {summary(shown)}, {duration(shown.durationMs)}, <Ago at={shown.startedAt} ahead={agent.ahead} />
+            {summary(shown)}, {duration(shown.durationMs)},{' '}
+            <Ago at={shown.startedAt} ahead={agent.ahead} />
           </p>
         </header>
         {shown.turns.length === 0 ? (
           <Empty title="A run without turns">Nothing was registered when it began.</Empty>
         ) : (
-          <div class="scroll" role="region" aria-label="Turns of the run" tabIndex={0}>
+          <div class="scroll" role="group" aria-label="Turns of the run" tabIndex={0}>
             <Timeline run={shown} key={shown.id} />
           </div>
         )}

@@ -21,7 +21,12 @@ export type LinkState =
   | { readonly state: 'connecting' }
   | { readonly state: 'live' }
   /** What is shown is of `since`. */
-  | { readonly state: 'lost'; readonly why: string; readonly since: number; readonly retryAt: number }
+  | {
+      readonly state: 'lost'
+      readonly why: string
+      readonly since: number
+      readonly retryAt: number
+    }
   | { readonly state: 'denied'; readonly why: string; readonly status: number }
 
 /** The agent as it was told last. */
@@ -173,7 +178,9 @@ export class Store {
       link: { state: 'live' },
       outdated: own !== undefined && own !== message.build,
       log: back || restarted ? append(log, [note]) : log,
-      ...(back ? { announcement: `Connected again${restarted ? '; the agent was restarted' : ''}` } : {}),
+      ...(back
+        ? { announcement: `Connected again${restarted ? '; the agent was restarted' : ''}` }
+        : {}),
     })
   }
 

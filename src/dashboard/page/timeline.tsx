@@ -17,7 +17,11 @@ interface Bar {
 
 /** Turns come strictly one after the other: each bar begins where the one before it ends. */
 export function barsOf({ turns, durationMs }: Pick<RunView, 'turns' | 'durationMs'>): Bar[] {
-  const total = Math.max(durationMs, turns.reduce((sum, turn) => sum + turn.durationMs, 0), 1)
+  const total = Math.max(
+    durationMs,
+    turns.reduce((sum, turn) => sum + turn.durationMs, 0),
+    1,
+  )
   let before = 0
   return turns.map((turn) => {
     const width = Math.max(LEAST, (turn.durationMs / total) * WIDTH)
