@@ -153,6 +153,27 @@ describeWithChromium('the dashboard in Chromium', (browser) => {
       expect(outcomes).toEqual(['acked', 'acked', 'acked', 'acked'])
     })
 
+    it('shows how long turns took, and why one was refused', async () => {
+      const agent = networkAgent({}, 40)
+      await agent.put(interfaces.key('bad'), settings.message({ mtu: 3 }))
+      const slow = await setUp({}, { agent })
+      const { page: other } = await open(`${slow.url}/#runs`)
+      const row = other.locator('.timeline tbody tr').filter({ hasText: 'interfaces' })
+      await row.getByText('refused', { exact: true }).waitFor()
+      await row.getByText('mtu 3 is too small, at least 68').waitFor()
+      const bars = await other
+        .locator('.lane-picture rect')
+        .evaluateAll((all) =>
+          all.map((bar) => [Number(bar.getAttribute('x')), Number(bar.getAttribute('width'))]),
+        )
+      const [, first = [0, 0], second = [0, 0]] = bars
+      expect(second[0]).toBeCloseTo((first[0] ?? 0) + (first[1] ?? 0), 3)
+      expect(second[1]).toBeGreaterThan(first[1] ?? 0)
+      await screenshot(other, 'run-timeline-light')
+      await other.emulateMedia({ colorScheme: 'dark' })
+      await screenshot(other, 'run-timeline-dark')
+    })
+
     it('shows events as they come, filtered, and holds them while it is paused', async () => {
       await page.getByRole('link', { name: 'Events' }).click()
       await page.getByLabel('Watch changes under the prefix').fill('/config/')
@@ -427,7 +448,7 @@ describeWithChromium('the dashboard in Chromium', (browser) => {
       await page.getByRole('dialog').waitFor()
       await page.keyboard.press('Escape')
       await page.getByRole('dialog').waitFor({ state: 'detached' })
-      expect(await focused()).toMatch(/BUTTON Delete/u)
+      await waitFor(async () => /^BUTTON Delete/u.test(await focused()))
       // No trap: Tab leads through everything, and out at the end.
       let steps = 0
       while (!/^BODY/u.test((await focused()).replace('unseen ', '')) && steps < 80) {
@@ -538,8 +559,6 @@ describeWithChromium('the dashboard in Chromium', (browser) => {
       await rowOf(page, 'routes').getByText('was ').waitFor()
       await stop(first.server)
       await page.getByText('What is shown is as of').waitFor()
-      await screenshot(page, 'lost-light')
-      expect(await violations(page)).toEqual([])
 
       const agent = networkAgent()
       agent.watch('added', '/added/').handle({})
@@ -563,6 +582,10 @@ describeWithChromium('the dashboard in Chromium', (browser) => {
       link.hold('both')
       await page.getByText('No connection to the agent').waitFor()
       await page.getByText('the agent is silent').waitFor()
+      await rowOf(page, 'routes').getByText('was live').waitFor()
+      await expect(page.getByText('live', { exact: true }).count()).resolves.toBe(0)
+      await screenshot(page, 'silent-light')
+      expect(await violations(page)).toEqual([])
       link.release('both')
       await connected(page).waitFor({ timeout: 20_000 })
     })

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import { Agent, codec, memory, model } from '../../src/index.ts'
 import type { AgentOptions, Codec, Model, Plugin } from '../../src/index.ts'
 
@@ -23,22 +24,31 @@ export const interfaces: Model<Settings> = model('/config/interfaces/', settings
 export const routes: Model<Settings> = model('/config/routes/', settings, { json })
 export const models: readonly Model<unknown>[] = [interfaces, routes]
 
-/** An agent with three plugins, one depending on the other; each refuses what cannot be. */
-export function networkAgent(options: Partial<AgentOptions> = {}): Agent {
+/**
+ * An agent with three plugins, one depending on the other; each refuses what cannot be. `workMs`: how long they take for
+ * a RESYNC.
+ */
+export function networkAgent(options: Partial<AgentOptions> = {}, workMs = 0): Agent {
   const agent = new Agent({ transport: memory(), ...options })
-    .use(plugin('interfaces', interfaces, ({ mtu }) => checkMtu(mtu)))
-    .use(plugin('routes', routes, () => {}))
+    .use(plugin('interfaces', interfaces, ({ mtu }) => checkMtu(mtu), workMs))
+    .use(plugin('routes', routes, () => {}, workMs * 2))
     .use({ name: 'announcer', init: (context) => void context.register('announcer').handle({}) })
   agent.watch('audit', '/config/').handle({ resync: () => {}, change: () => {} })
   return agent
 }
 
-function plugin(name: string, own: Model<Settings>, check: (value: Settings) => void): Plugin {
+function plugin(
+  name: string,
+  own: Model<Settings>,
+  check: (value: Settings) => void,
+  workMs: number,
+): Plugin {
   return {
     name,
     init: (context) => {
       context.watch(name, own).handle({
-        resync: ({ values }) => {
+        resync: async ({ values }) => {
+          if (workMs > 0) await setTimeout(workMs)
           for (const pair of values.get(own.prefix) ?? []) check(pair.getValue(own))
         },
         change: (event) => {

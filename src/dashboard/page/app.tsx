@@ -37,7 +37,10 @@ export function App({ store }: { store: Store }): VNode {
   useEffect(() => {
     document.title = `${TITLES[route.view]} · ${title}`
     // Who came by keyboard goes on in what they asked for.
-    if (view.current !== route.view) main.current?.focus()
+    if (view.current !== route.view) {
+      main.current?.focus()
+      store.dismiss()
+    }
     view.current = route.view
   }, [route.view, title])
 

@@ -18,8 +18,11 @@ export function Confirm({
   const dialog = useRef<HTMLDialogElement>(null)
   useEffect(() => {
     const before = document.activeElement
-    dialog.current?.showModal()
+    const { current } = dialog
+    current?.showModal()
     return () => {
+      // What is behind it can have the focus only when it is closed.
+      current?.close()
       if (before instanceof HTMLElement && before.isConnected) before.focus()
     }
   }, [])

@@ -61,6 +61,8 @@ export function Editor({
   const touched = (): void => {
     onDirty(true)
     setProblem('')
+    // Another key is another question.
+    if (pair === undefined) setConflict(undefined)
   }
   const save = async (expected: string | undefined): Promise<void> => {
     const ttl = seconds.trim() === '' ? undefined : Number(seconds)
@@ -99,7 +101,7 @@ export function Editor({
   }
   const submit = (event: TargetedEvent<HTMLFormElement>): void => {
     event.preventDefault()
-    if (!saving) void save(version)
+    if (!saving && conflict === undefined) void save(version)
   }
   const overwrite = (): void => {
     const seen = conflict?.current?.version
@@ -226,9 +228,11 @@ export function Editor({
         </div>
       )}
       <div class="button-row">
-        <button type="submit" class="primary" aria-disabled={saving}>
-          {saving ? 'Saving…' : 'Save'}
-        </button>
+        {conflict === undefined && (
+          <button type="submit" class="primary" aria-disabled={saving}>
+            {saving ? 'Saving…' : 'Save'}
+          </button>
+        )}
         <button type="button" onClick={onCancel}>
           Cancel
         </button>

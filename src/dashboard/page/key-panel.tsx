@@ -148,7 +148,9 @@ export function KeyPanel({
                 class="primary"
                 aria-disabled={loaded.pair.value.cut === true}
                 onClick={() => {
-                  if (loaded.pair.value.cut !== true) setEditing(true)
+                  if (loaded.pair.value.cut === true) return
+                  store.dismiss()
+                  setEditing(true)
                 }}
               >
                 Edit

@@ -224,7 +224,7 @@ function Registrations({
                   <tr>
                     <td />
                     <td colSpan={9} class="muted">
-                      watches nothing
+                      no registration
                     </td>
                   </tr>
                 )}
@@ -291,7 +291,7 @@ function Row({
       <td>
         <Badge look={look.registration(state)} was={was} />
       </td>
-      <td>
+      <td class="wide">
         {restricted === true ? (
           <span class="muted">not for you to see</span>
         ) : prefixes.length === 0 ? (
@@ -309,14 +309,20 @@ function Row({
           </ul>
         )}
       </td>
-      <td class="num">
+      <td class="num" data-label="Queue">
         {count(pending)}
         {pending > 0 && <span class="muted"> {bytes(pendingBytes)}</span>}
       </td>
-      <td class="num">{inFlight}</td>
-      <td class="num">{lagMs === 0 ? '–' : duration(lagMs)}</td>
-      <td class="num">{count(refusals)}</td>
-      <td>
+      <td class="num" data-label="In flight">
+        {inFlight}
+      </td>
+      <td class="num" data-label="Waits">
+        {lagMs === 0 ? '–' : duration(lagMs)}
+      </td>
+      <td class="num" data-label="Refusals">
+        {count(refusals)}
+      </td>
+      <td class="wide">
         {lastResync === undefined ? (
           <span class="muted">none yet</span>
         ) : (

@@ -173,11 +173,12 @@ export class Store {
     const own = document.querySelector<HTMLMetaElement>('meta[name=build]')?.content
     const text = restarted ? 'the agent was restarted' : 'connected again'
     const note = { at: now, kind: 'note', subject: 'dashboard', text } as const
+    const missed = missedEntries(message, restarted ? undefined : before)
     this.#set({
       agent,
       link: { state: 'live' },
       outdated: own !== undefined && own !== message.build,
-      log: back || restarted ? append(log, [note]) : log,
+      log: append(log, back || restarted ? [...missed, note] : missed),
       ...(back
         ? { announcement: `Connected again${restarted ? '; the agent was restarted' : ''}` }
         : {}),
@@ -224,6 +225,19 @@ export class Store {
       ...(first ? { announcement: 'Connection lost; what is shown is not up to date' } : {}),
     })
   }
+}
+
+/** Runs and refusals that were not told as they happened, in their order. */
+function missedEntries(
+  { runs, refusals }: Pick<StateMessage, 'runs' | 'refusals'>,
+  before: Pick<StateMessage, 'runs' | 'refusals'> | undefined,
+): Parameters<typeof append>[1] {
+  const lastRun = before?.runs.at(-1)?.id ?? 0
+  const lastRefusal = before?.refusals.at(-1)?.id ?? 0
+  return [
+    ...runs.filter(({ id }) => id > lastRun).map(ofRun),
+    ...refusals.filter(({ id }) => id > lastRefusal).map(ofRefusal),
+  ].toSorted((a, b) => a.at - b.at)
 }
 
 /** A part of the state; the component is drawn again when it is another one. */

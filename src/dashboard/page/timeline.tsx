@@ -15,19 +15,22 @@ interface Bar {
   readonly width: number
 }
 
+/** None of the turns took long enough to be measured. */
+export function tooFast({ turns }: Pick<RunView, 'turns'>): boolean {
+  return turns.every(({ durationMs }) => durationMs === 0)
+}
+
 /** Turns come strictly one after the other: each bar begins where the one before it ends. */
 export function barsOf({ turns, durationMs }: Pick<RunView, 'turns' | 'durationMs'>): Bar[] {
-  const total = Math.max(
-    durationMs,
-    turns.reduce((sum, turn) => sum + turn.durationMs, 0),
-    1,
-  )
-  let before = 0
-  return turns.map((turn) => {
-    const width = Math.max(LEAST, (turn.durationMs / total) * WIDTH)
-    const x = Math.min((before / total) * WIDTH, WIDTH - width)
-    before += turn.durationMs
-    return { x: Math.max(0, x), width: Math.min(width, WIDTH) }
+  const total = Math.max(durationMs, ...turns.map((turn) => turn.durationMs), 1)
+  const widths = turns.map((turn) => Math.max(LEAST, (turn.durationMs / total) * WIDTH))
+  const sum = widths.reduce((before, width) => before + width, 0)
+  const scale = sum > WIDTH || tooFast({ turns }) ? WIDTH / sum : 1
+  let x = 0
+  return widths.map((width) => {
+    const bar = { x, width: width * scale }
+    x += bar.width
+    return bar
   })
 }
 
@@ -70,7 +73,9 @@ export function Timeline({ run }: { run: RunView }): VNode {
             <th scope="col" class="lane">
               <span class="axis">
                 <span>0</span>
-                <span class="axis-label">time of the run</span>
+                <span class="axis-label">
+                  {tooFast(run) ? 'too fast to measure: the order only' : 'time of the run'}
+                </span>
                 <span>{duration(run.durationMs)}</span>
               </span>
             </th>
