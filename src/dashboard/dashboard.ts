@@ -74,9 +74,9 @@ class Dashboard {
     this.app.use((_request, response) => {
       sendProblem(response, problemOf(new RequestError(404, 'there is no such page')))
     })
-    this.app.use((error: unknown, request: Request, response: Response, next: NextFunction) => {
-      this.#failed(error, request, response, next)
-    })
+    this.app.use((error: unknown, request: Request, response: Response, next: NextFunction) =>
+      this.#failed(error, request, response, next),
+    )
   }
 
   #api(maxBodyBytes: number): express.Router {

@@ -31,7 +31,12 @@ export async function serveDashboard(
   { host = '127.0.0.1', port = 0, ...options }: ServeOptions = {},
 ): Promise<ServedDashboard> {
   assertGuarded(host, options.access)
-  const server = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 })
+  // Who sends its request a byte at a time is not waited for; answers may last.
+  const server = createServer({
+    headersTimeout: 5_000,
+    requestTimeout: 30_000,
+    connectionsCheckingInterval: 1_000,
+  })
   server.on('request', dashboard(agent, options))
   server.listen(port, host)
   await once(server, 'listening')

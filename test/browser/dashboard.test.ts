@@ -6,7 +6,7 @@ import express from 'express'
 import type { Page } from 'playwright-core'
 import { dashboard, serveDashboard } from '../../src/dashboard/index.ts'
 import type { DashboardOptions } from '../../src/dashboard/index.ts'
-import { memory, raw } from '../../src/index.ts'
+import { raw } from '../../src/index.ts'
 import type { Agent } from '../../src/index.ts'
 import { describeWithChromium } from '../servers/describe-with-chromium.ts'
 import { freePort } from '../support/free-port.ts'
@@ -448,10 +448,10 @@ describeWithChromium('the dashboard in Chromium', (browser) => {
       await page.getByRole('dialog').waitFor()
       await page.keyboard.press('Escape')
       await page.getByRole('dialog').waitFor({ state: 'detached' })
-      await waitFor(async () => /^BUTTON Delete/u.test(await focused()))
+      await waitFor(async () => (await focused()).startsWith('BUTTON Delete'))
       // No trap: Tab leads through everything, and out at the end.
       let steps = 0
-      while (!/^BODY/u.test((await focused()).replace('unseen ', '')) && steps < 80) {
+      while (!(await focused()).replace('unseen ', '').startsWith('BODY') && steps < 80) {
         await page.keyboard.press('Tab')
         steps++
       }

@@ -8,7 +8,7 @@ import { bytes, clock, counted } from './format.ts'
 import { KeyPanel } from './key-panel.tsx'
 import { Empty, Key, oneLine } from './parts.tsx'
 import { mayWrite } from './rights.ts'
-import type { KeysRoute } from './route.ts'
+import type { KeysRoute } from './address.ts'
 import { useStore } from './store.ts'
 import type { AgentState, Store } from './store.ts'
 

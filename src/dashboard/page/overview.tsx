@@ -69,7 +69,7 @@ function Figures({ agent }: { agent: AgentState }): VNode {
         <dt>Last run</dt>
         <dd>
           {last === undefined ? (
-            'none yet'
+            'none seen'
           ) : (
             <>
               {last.reason}

@@ -165,7 +165,7 @@ export class Store {
     }
   }
 
-  #everything({ now, order: _, ...message }: StateMessage): void {
+  #everything({ order: _order, now, ...message }: StateMessage): void {
     const { agent: before, link, log } = this.#state
     const restarted = before !== undefined && before.boot !== message.boot
     const agent = { ...message, ahead: now - Date.now() }
