@@ -4,7 +4,7 @@ import type { RefusalReport } from '../../../src/index.ts'
 import { text } from '../../../src/testing/text.ts'
 import { Agent } from '../../../src/agent/agent.ts'
 import { onTeardown } from '../../support/teardown.ts'
-import { ScriptedAgent } from '../../support/scripted-agent.ts'
+import { waitFor } from '../../support/wait-for.ts'
 
 describe('what an agent tells of itself', () => {
   it('plugins in the order of use, and how far each is', async () => {
@@ -81,36 +81,37 @@ describe('what an agent tells of itself', () => {
   })
 
   it('every refusal, timeout and reported error as it happens', async () => {
-    const s = new ScriptedAgent()
+    const agent = new Agent({ transport: memory() })
+    onTeardown(() => agent.close())
     const told: RefusalReport[] = []
     let completed = false
-    s.agent.refusals$.subscribe({
+    agent.refusals$.subscribe({
       next: (report) => told.push(report),
-      complete: () => (completed = true),
+      complete: () => {
+        completed = true
+      },
     })
-    const registration = s.agent.watch('r', '/', { onRefusal: 'continue' })
-    let refuse = true
-    registration.handle({
+    const options = { onRefusal: 'continue', doneTimeoutMs: { change: 20 } } as const
+    agent.watch('r', '/', options).handle({
       resync: () => {},
-      change: () => (refuse ? Promise.reject(new Error('not that')) : new Promise(() => {})),
+      change: ({ key }) =>
+        key === '/bad' ? Promise.reject(new Error('not that')) : new Promise(() => {}),
     })
-    const stream = s.stream()
-    stream.listed()
-    await s.agent.start()
-    stream.changes([['put', '/k', '1', 1]])
-    await s.clock.advance(0)
-    refuse = false
-    stream.changes([['put', '/k', '2', 2]])
-    await s.clock.advance(5_000)
-    s.agent.reportError('r', 'lost')
+    await agent.start()
+    await agent.put('/bad', text('1'))
+    await waitFor(() => told.length === 1)
+    await agent.put('/never', text('2'))
+    await waitFor(() => told.length === 2)
+    agent.reportError('r', 'lost')
     expect(told).toMatchObject([
-      { registration: 'r', transport: 'scripted', kind: 'change', result: 'refused', key: '/k' },
-      { kind: 'change', result: 'timeout', key: '/k', error: { code: 'SYNC_TIMEOUT' } },
+      { registration: 'r', transport: 'memory', kind: 'change', result: 'refused', key: '/bad' },
+      { kind: 'change', result: 'timeout', key: '/never', error: { code: 'SYNC_TIMEOUT' } },
       { kind: 'reported', result: 'refused', error: 'lost' },
     ])
     expect(told[0]?.error).toMatchObject({ message: 'not that' })
     expect(told[2]).not.toHaveProperty('key')
-    await s.agent.close()
+    expect(agent.registrations[0]).toMatchObject({ refusals: 3, lastError: 'lost' })
+    await agent.close()
     expect(completed).toBe(true)
   })
 
