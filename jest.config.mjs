@@ -9,7 +9,7 @@ const shared = {
   moduleNameMapper: {
     '^rx-datasync$': '<rootDir>/src/index.ts',
     '^rx-datasync/(lmdb|redis|etcd|kafka|rest|rest/server)$': '<rootDir>/src/adapters/$1/index.ts',
-    '^rx-datasync/(telemetry|testing)$': '<rootDir>/src/$1/index.ts',
+    '^rx-datasync/(dashboard|telemetry|testing)$': '<rootDir>/src/$1/index.ts',
   },
   transform: {
     '\\.ts$': [
@@ -42,7 +42,7 @@ export default {
   projects: [
     project('unit', ['unit', 'support', 'servers']),
     project('suite', ['contract', 'property', 'issues', 'examples', 'cli']),
-    project('server', ['integration', 'fault', 'memory']),
+    project('server', ['integration', 'fault', 'memory', 'browser']),
     project('package', ['architecture', 'docs', 'packaging']),
   ],
 }

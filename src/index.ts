@@ -17,9 +17,12 @@ export type { Codec, Message, MessageType } from './api/message.ts'
 export { model } from './api/model.ts'
 export type { JsonCodec, Model, Prefix, ValueOf } from './api/model.ts'
 export type { Plugin, PluginContext, Sync } from './api/plugin.ts'
+export type { RefusalReport } from './api/refusal-report.ts'
 export type { ResyncEvent, ResyncReason } from './api/resync-event.ts'
 export type { RunReport, TurnOutcome, TurnReport } from './api/run-report.ts'
 export type {
+  Page,
+  PageOptions,
   Replacement,
   ReplaceResult,
   ReplaceTurn,
@@ -73,7 +76,7 @@ export type {
 } from './api/writer.ts'
 export { Agent } from './agent/agent.ts'
 export type { AgentOptions } from './agent/agent-options.ts'
-export type { Health } from './agent/health.ts'
+export type { Health, PluginState, PluginStatus, RegistrationInfo } from './agent/health.ts'
 export { acknowledge } from './engine/acknowledge.ts'
 export { aggregate } from './engine/aggregate.ts'
 export { diff } from './engine/diff.ts'

@@ -1,3 +1,4 @@
+import { Subject } from 'rxjs'
 import type { Observable } from 'rxjs'
 import type { KeyVal } from '../api/change-event.ts'
 import {
@@ -12,6 +13,7 @@ import type { Message } from '../api/message.ts'
 import type { Prefix } from '../api/model.ts'
 import type { Plugin, PluginContext, Sync } from '../api/plugin.ts'
 import { checkOptions, isString, isStrings } from '../api/options.ts'
+import type { RefusalReport } from '../api/refusal-report.ts'
 import type { RunReport } from '../api/run-report.ts'
 import type { Servable, Served, ServedOptions } from '../api/served.ts'
 import type { WatchOptions, WatchRegistration } from '../api/watcher.ts'
@@ -28,9 +30,10 @@ import { Engine } from '../engine/engine.ts'
 import { ResyncOrchestrator } from '../resync/orchestrator.ts'
 import { resolveAgentOptions } from './agent-options.ts'
 import type { AgentOptions, ResolvedAgentOptions } from './agent-options.ts'
-import type { Health } from './health.ts'
+import type { Health, PluginStatus, RegistrationInfo } from './health.ts'
 import { guardedInstrumentation } from './guarded-instrumentation.ts'
 import { PluginHost } from './plugin-host.ts'
+import { PluginSync } from './plugin-sync.ts'
 
 const LONGEST_INTERVAL_MS = 2 ** 31 - 1
 
@@ -46,6 +49,7 @@ export class Agent implements Sync, Servable, AsyncDisposable {
   readonly #plugins: PluginHost
   /** Transports that are not open yet. */
   readonly #unopened = new Set<string>()
+  readonly #refusals$ = new Subject<RefusalReport>()
   readonly #closing = new AbortController()
   readonly #instrumentation: Instrumentation
   #phase: 'new' | 'starting' | 'started' | 'closed' = 'new'
@@ -179,6 +183,32 @@ export class Agent implements Sync, Servable, AsyncDisposable {
     return this.#orchestrator.runs$
   }
 
+  /** Every refusal, timeout and `reportError`, as it happens; completes at close. */
+  get refusals$(): Observable<RefusalReport> {
+    return this.#refusals$.asObservable()
+  }
+
+  /** Plugins in the order of `use`, and how far each of them is. */
+  get plugins(): readonly PluginStatus[] {
+    return this.#plugins.statuses
+  }
+
+  /** The names of its transports, the first one being where `watch`, `get` and `put` go. */
+  get transports(): readonly string[] {
+    return [...this.#engines.keys()]
+  }
+
+  /** In the order in which they get RESYNCs. */
+  get registrations(): readonly RegistrationInfo[] {
+    const known = new Map<string, RegistrationInfo>()
+    for (const [transport, engine] of this.#engines) {
+      for (const { name, plugin, prefixes, status } of engine.registrations) {
+        known.set(name, { name, transport, plugin, prefixes, ...status })
+      }
+    }
+    return this.#orchestrator.names.flatMap((name) => known.get(name) ?? [])
+  }
+
   /**
    * RESYNCs these registrations, or all, in registration order; requests during a run unite into the next.
    * @throws NotRegisteredError (`SYNC_NOT_REGISTERED`), ClosedError
@@ -292,6 +322,7 @@ export class Agent implements Sync, Servable, AsyncDisposable {
     }
     const errors: unknown[] = await this.#plugins.close()
     this.#orchestrator.close()
+    this.#refusals$.complete()
     const closed = await Promise.allSettled(
       Array.from(this.#engines.values(), (engine) => engine.close()),
     )
@@ -309,6 +340,7 @@ export class Agent implements Sync, Servable, AsyncDisposable {
       instrumentation: this.#instrumentation,
       claim: (name) => this.#orchestrator.claim(name),
       registered: (registration) => this.#orchestrator.add(registration),
+      refused: (report) => this.#refusals$.next(report),
     })
     engine.hold()
     return engine
@@ -316,6 +348,7 @@ export class Agent implements Sync, Servable, AsyncDisposable {
 
   #context(plugin: Plugin): PluginContext {
     const { logger } = this.#options
+    const own = new PluginSync(this.#engine, plugin.name)
     const named =
       (level: 'debug' | 'info' | 'warn' | 'error') =>
       (fields: object, message: string): void =>
@@ -328,11 +361,11 @@ export class Agent implements Sync, Servable, AsyncDisposable {
         error: named('error'),
       },
       signal: this.#closing.signal,
-      sync: (transport) => this.sync(transport),
-      register: (name) => this.register(name),
+      sync: (transport) => new PluginSync(this.#engineOf(transport), plugin.name),
+      register: (name) => own.watch(name, []),
       resync: (names) => this.resync(names),
       reportError: (name, error) => this.reportError(name, error),
-      watch: (name, prefixes, options) => this.watch(name, prefixes, options),
+      watch: (name, prefixes, options) => own.watch(name, prefixes, options),
       get: (key) => this.get(key),
       list: (prefix) => this.list(prefix),
       put: (key, message, options) => this.put(key, message, options),

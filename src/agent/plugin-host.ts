@@ -1,6 +1,7 @@
 import { describeError, PluginError } from '../api/errors.ts'
 import type { Logger } from '../api/logger.ts'
 import type { Plugin, PluginContext } from '../api/plugin.ts'
+import type { PluginState, PluginStatus } from './health.ts'
 
 /** The life of the plugins: `init` and `afterInit` in the order of `use`, `close` in reverse. */
 export class PluginHost {
@@ -8,6 +9,7 @@ export class PluginHost {
   readonly #plugins: Plugin[] = []
   /** Those whose `init` was called. */
   readonly #opened: Plugin[] = []
+  readonly #states = new Map<string, PluginStatus>()
   #current: string | undefined
 
   constructor(logger: Logger) {
@@ -16,10 +18,16 @@ export class PluginHost {
 
   add(plugin: Plugin): void {
     this.#plugins.push(plugin)
+    this.#enter(plugin, 'waiting')
   }
 
   get names(): readonly string[] {
     return this.#plugins.map((plugin) => plugin.name)
+  }
+
+  /** In the order of `use`. */
+  get statuses(): readonly PluginStatus[] {
+    return [...this.#states.values()]
   }
 
   /** What is running now, as `plugin x: init`. */
@@ -37,9 +45,12 @@ export class PluginHost {
       if (!goOn()) return
       if (phase === 'init') this.#opened.push(plugin)
       this.#current = `plugin ${plugin.name}: ${phase}`
+      this.#enter(plugin, phase)
       try {
         await plugin[phase]?.(contextOf(plugin))
+        this.#enter(plugin, phase === 'init' ? 'initialised' : 'started')
       } catch (error) {
+        this.#enter(plugin, 'failed', error)
         throw new PluginError(plugin.name, phase, error)
       }
       this.#current = undefined
@@ -52,11 +63,17 @@ export class PluginHost {
     for (const plugin of this.#opened.splice(0).toReversed()) {
       try {
         await plugin.close?.()
+        if (this.#states.get(plugin.name)?.state !== 'failed') this.#enter(plugin, 'closed')
       } catch (error) {
+        this.#enter(plugin, 'failed', error)
         this.#logger.error({ plugin: plugin.name, error: describeError(error) }, 'close failed')
         errors.push(new PluginError(plugin.name, 'close', error))
       }
     }
     return errors
+  }
+
+  #enter({ name }: Plugin, state: PluginState, error?: unknown): void {
+    this.#states.set(name, { name, state, error })
   }
 }

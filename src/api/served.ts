@@ -28,6 +28,20 @@ export interface Servable {
   served(options?: ServedOptions): Served
 }
 
+export interface PageOptions {
+  /** Keys behind this one; from the first. */
+  readonly after?: string | undefined
+  /** At most so many pairs. */
+  readonly limit: number
+}
+
+/** Keys ascending (UTF-8). */
+export interface Page {
+  readonly pairs: readonly RawPair[]
+  /** There are keys behind the last one. */
+  readonly more: boolean
+}
+
 /** One item of {@link Served.replace}. */
 export interface Replacement {
   readonly key: string
@@ -72,6 +86,11 @@ export interface Served {
   get(keys: readonly string[]): Promise<readonly RawPair[]>
   /** Keys ascending (UTF-8). @throws InvalidKeyError, TransportUnavailableError, ClosedError */
   list(prefix: string): Promise<readonly RawPair[]>
+  /**
+   * A part of {@link list}, in memory for one page only; the store is listed all the same.
+   * @throws InvalidKeyError, TransportUnavailableError, ClosedError
+   */
+  page(prefix: string, options: PageOptions): Promise<Page>
   /**
    * As {@link Transport.commit}, after the checks that a writer of this process gets: rules of keys, sizes, what the
    * transport supports. An op without effect on the served prefixes is refused with InvalidKeyError.

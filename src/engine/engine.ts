@@ -5,6 +5,7 @@ import { assertKey, assertPrefix, compareKeys, hasPrefix } from '../api/key.ts'
 import { prefixOf } from '../api/model.ts'
 import type { Prefix } from '../api/model.ts'
 import type { Sync } from '../api/plugin.ts'
+import type { RefusalReport } from '../api/refusal-report.ts'
 import type { Served } from '../api/served.ts'
 import type { TransportStatus } from '../api/status.ts'
 import type { Io, RawPair, Transport } from '../api/transport.ts'
@@ -53,6 +54,8 @@ export interface EngineOptions {
   readonly claim: (name: string) => void
   /** Told of every new registration, in call order. */
   readonly registered: (registration: Registration) => void
+  /** Told of every refusal. */
+  readonly refused: (report: RefusalReport) => void
 }
 
 /** Read once where nothing is watched; need not exist. */
@@ -195,6 +198,7 @@ export class Engine implements Sync, RegistrationHost {
     resyncName: string,
     prefixes: Prefix | readonly Prefix[],
     options?: WatchOptions,
+    plugin?: string,
   ): WatchRegistration {
     this.#assertOpen()
     const list = (Array.isArray(prefixes) ? prefixes : [prefixes]) as readonly Prefix[]
@@ -206,7 +210,7 @@ export class Engine implements Sync, RegistrationHost {
       readCheckpoint(resolved.resume, this.transportName, strings)
     }
     this.#options.claim(resyncName)
-    const registration = new Registration(this, resyncName, strings, resolved)
+    const registration = new Registration(this, resyncName, strings, resolved, plugin)
     this.#registrations.add(registration)
     this.#options.registered(registration)
     this.instrumentation.registered?.({
@@ -300,6 +304,10 @@ export class Engine implements Sync, RegistrationHost {
 
   deliverSoon(deliverer: Deliverer): void {
     this.#deliveries.add(deliverer)
+  }
+
+  refused(report: RefusalReport): void {
+    this.#options.refused(report)
   }
 
   closed(registration: Registration): void {

@@ -1,4 +1,5 @@
 import type { Instrumentation } from '../api/instrumentation.ts'
+import type { RefusalReport } from '../api/refusal-report.ts'
 import type { Io } from '../api/transport.ts'
 import type { Deliverer } from './deliveries.ts'
 import type { Registration } from './registration.ts'
@@ -15,5 +16,7 @@ export interface RegistrationHost {
   sharesOf(registration: Registration): FeedShares
   /** Calls its `deliver` in a microtask. */
   deliverSoon(deliverer: Deliverer): void
+  /** A receiver did not take what it was given. */
+  refused(report: RefusalReport): void
   closed(registration: Registration): void
 }

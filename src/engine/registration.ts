@@ -38,6 +38,8 @@ export class Registration
   implements ResyncTarget, InFlightOwner, PumpOwner, ReceiversOwner, BackoffOwner
 {
   readonly name: string
+  /** The plugin that asked for it; none outside of plugins. */
+  readonly plugin: string | undefined
   readonly receivers: Receivers
   readonly #host: RegistrationHost
   readonly #routes: Routes
@@ -61,8 +63,10 @@ export class Registration
     name: string,
     prefixes: readonly string[],
     options: ResolvedWatchOptions,
+    plugin?: string,
   ) {
     this.name = name
+    this.plugin = plugin
     this.#host = host
     this.#routes = new Routes(host.sharesOf(this), prefixes)
     this.#backlog = new Backlog(name, options)
@@ -79,7 +83,7 @@ export class Registration
       this.#backoff,
     )
     this.#pump = new Pump(this, host)
-    this.#refusals = new RefusalRecord(name, host.io.logger)
+    this.#refusals = new RefusalRecord(name, host)
     this.#resyncs = new ResyncRecord(host.io.clock)
     if (options.resume !== undefined && this.#routes.resume(options.resume)) {
       this.#continuity.resume()

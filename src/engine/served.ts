@@ -1,7 +1,7 @@
 import { InvalidKeyError } from '../api/errors.ts'
 import type { Instrumentation, ServerKind } from '../api/instrumentation.ts'
 import { assertKey, assertPrefix, compareKeys, hasPrefix } from '../api/key.ts'
-import type { Replacement, ReplaceResult, Served } from '../api/served.ts'
+import type { Page, PageOptions, Replacement, ReplaceResult, Served } from '../api/served.ts'
 import type { TransportStatus } from '../api/status.ts'
 import type {
   BatchStream,
@@ -16,6 +16,7 @@ import type {
 } from '../api/transport.ts'
 import { listOf } from '../kit/list-of.ts'
 import { PrefixIndex } from '../kit/prefix-index.ts'
+import { pageOf } from './page.ts'
 import type { Writer } from './writer.ts'
 
 /** What an {@link EngineServed} needs of its engine. */
@@ -98,6 +99,13 @@ export class EngineServed implements Served {
       for (const pair of page) if (hasPrefix(pair.key, prefix)) pairs.set(pair.key, pair)
     }
     return this.#numbered([...pairs.values()].sort((a, b) => compareKeys(a.key, b.key)))
+  }
+
+  async page(prefix: string, options: PageOptions): Promise<Page> {
+    this.#assertPrefix(prefix)
+    await this.#parts.opened()
+    const { transport, io } = this.#parts
+    return pageOf(listOf(transport, prefix, io), prefix, options)
   }
 
   async commit(ops: readonly Op[], options: CommitOptions): Promise<CommitResult> {

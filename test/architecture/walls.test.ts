@@ -73,6 +73,7 @@ const LAZY = [
   'adapters/kafka',
   'adapters/rest',
   'adapters/grpc',
+  'dashboard',
   'express',
   'lmdb',
   'ioredis',

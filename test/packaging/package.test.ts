@@ -1,5 +1,5 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { extname, join } from 'node:path'
 import { beforeAll, describe, expect, it } from '@jest/globals'
 import { readText, ROOT } from '../support/repository.ts'
 import { command, installInProject, packPackage, without } from './packed-package.ts'
@@ -41,7 +41,11 @@ describe('the packed package', () => {
     )
     const files = await readdir(join(root, 'dist'), { recursive: true })
     const kinds = /\.(?:js|js\.map|d\.ts)$/u
-    expect(files.filter((file) => file.includes('.') && !kinds.test(file))).toEqual([])
+    const page = /^dashboard\/assets\/(?:\w+-\w+\.(?:js|css|svg)|licenses\.txt)$/u
+    const others = files.filter((file) => file.includes('.') && !kinds.test(file))
+    expect(others.filter((file) => !page.test(file))).toEqual([])
+    const assets = files.filter((file) => page.test(file)).map((file) => extname(file))
+    expect(assets.sort()).toEqual(['.css', '.js', '.svg', '.txt'])
   })
 
   it('declares nothing that TypeScript before 5.6 cannot read', async () => {
@@ -137,6 +141,23 @@ describe('in a project', () => {
         ?.groups ?? {}
     await writeFile(join(project, 'lamps.mjs'), code ?? '')
     expect(await node('lamps.mjs')).toMatchObject({ code: OK, output })
+  })
+
+  it('the dashboard serves its page from the files of the package', async () => {
+    await writeFile(
+      join(project, 'page.mjs'),
+      `import { Agent, memory } from '${manifest.name}'
+       import { serveDashboard } from '${manifest.name}/dashboard'
+       const agent = new Agent({ transport: memory() })
+       const page = await serveDashboard(agent)
+       const html = await (await fetch(page.url)).text()
+       for (const [, file] of html.matchAll(/"(assets.[^"]+)"/g)) {
+         console.log((await fetch(page.url + file)).status)
+       }
+       await page.close()
+       await agent.close()`,
+    )
+    expect(await node('page.mjs')).toMatchObject({ code: OK, output: '200\n200\n200\n' })
   })
 
   it('the command starts', async () => {
