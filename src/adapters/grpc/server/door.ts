@@ -1,0 +1,104 @@
+import { status } from '@grpc/grpc-js'
+import type { Metadata, ServerErrorResponse } from '@grpc/grpc-js'
+import { isSyncError } from '../../../api/errors.ts'
+import type { Served } from '../../../api/served.ts'
+import { accessControl, certificateNames } from '../../../serving/access.ts'
+import type { Client, Identify } from '../../../serving/access.ts'
+import { CallLimiter } from '../../../serving/call-limiter.ts'
+import { failureMetadata } from '../failure-metadata.ts'
+import { failureOf, statusOf } from '../failures.ts'
+import type { GrpcServerSettings } from './options.ts'
+import { CallError } from './wire.ts'
+
+/** What of a call says who makes it. */
+export interface Caller {
+  readonly metadata: Metadata
+  getPeer(): string
+  getAuthContext(): { readonly sslPeerCertificate?: object }
+}
+
+/** Who is let in, how often, and how they are told that something went wrong. */
+export class Door {
+  readonly limiter: CallLimiter | undefined
+  readonly #identify: Identify
+  readonly #served: Served
+  readonly #anonymous: boolean
+  #watches = 0
+  readonly #watchesOf = new Map<string, number>()
+  readonly #settings: GrpcServerSettings
+
+  constructor(settings: GrpcServerSettings, served: Served) {
+    this.#settings = settings
+    this.#served = served
+    this.#identify = accessControl(settings.access, served.prefixes)
+    this.#anonymous = settings.access === undefined
+    const { rateLimit } = settings
+    if (rateLimit !== undefined) this.limiter = new CallLimiter(rateLimit.calls, rateLimit.perMs)
+  }
+
+  /** @throws CallError (`UNAUTHENTICATED`) */
+  identify(caller: Caller): Client {
+    const [authorization] = caller.metadata.get('authorization')
+    const token = /^Bearer (?<token>.+)$/iu.exec(String(authorization ?? ''))?.groups?.['token']
+    const certificate = caller.getAuthContext().sslPeerCertificate
+    const client = this.#identify({
+      token,
+      certificateNames: certificate === undefined ? [] : certificateNames(certificate),
+    })
+    if (client !== undefined) return client
+    throw new CallError(status.UNAUTHENTICATED, 'the credentials are missing or unknown')
+  }
+
+  /** By whom calls and watches are counted: the grant, or the address where there are none. */
+  nameOf(client: Client, caller: Caller): string {
+    return this.#anonymous ? caller.getPeer().replace(/:\d+$/u, '') : client.name
+  }
+
+  /** @throws CallError (`UNAUTHENTICATED`, `RESOURCE_EXHAUSTED`) */
+  async admit(caller: Caller): Promise<Client> {
+    const client = this.identify(caller)
+    if (this.limiter === undefined) return client
+    const waitMs = await this.limiter.take(this.nameOf(client, caller))
+    if (waitMs === 0) return client
+    throw new CallError(status.RESOURCE_EXHAUSTED, `too many calls; again in ${waitMs} ms`)
+  }
+
+  /** Counts a watch; the returned function ends it. @throws CallError (`RESOURCE_EXHAUSTED`) */
+  beginWatch(client: Client, caller: Caller): () => void {
+    const name = this.nameOf(client, caller)
+    const own = this.#watchesOf.get(name) ?? 0
+    const { maxWatches, maxWatchesPerClient } = this.#settings
+    if (this.#watches >= maxWatches || own >= maxWatchesPerClient) {
+      throw new CallError(status.RESOURCE_EXHAUSTED, 'too many watches')
+    }
+    this.#watches++
+    this.#watchesOf.set(name, own + 1)
+    let open = true
+    return () => {
+      if (!open) return
+      open = false
+      this.#watches--
+      const rest = (this.#watchesOf.get(name) ?? 1) - 1
+      if (rest === 0) this.#watchesOf.delete(name)
+      else this.#watchesOf.set(name, rest)
+    }
+  }
+
+  get watches(): number {
+    return this.#watches
+  }
+
+  /** What a call is ended with. What nobody foresaw is logged, not told. */
+  refusal(error: unknown): Partial<ServerErrorResponse> {
+    if (error instanceof CallError) return { code: error.status, details: error.message }
+    if (!isSyncError(error)) {
+      this.#served.io.logger.error({ err: error }, 'a gRPC call failed')
+    }
+    const failure = failureOf(error)
+    return {
+      code: statusOf(error),
+      details: failure.message,
+      metadata: failureMetadata(error, failure),
+    }
+  }
+}
