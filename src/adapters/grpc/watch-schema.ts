@@ -58,6 +58,8 @@ export interface WatchEvent {
   } | null
   readonly progress?: { readonly position: string } | null
   readonly reset?: { readonly reason: string } | null
+  /** The server lives; nothing is said of the stream. */
+  readonly heartbeat?: object | null
 }
 
 export interface WireOp {
@@ -156,6 +158,7 @@ export const DATASYNC: ProtoTable = {
       changes: ['Changes', 4],
       progress: ['Progress', 5],
       reset: ['Reset', 6],
+      heartbeat: ['Heartbeat', 7],
     },
     Begin: { heartbeatMs: ['uint32', 1] },
     Pair: {
@@ -168,6 +171,7 @@ export const DATASYNC: ProtoTable = {
     Listed: { position: ['string', 1] },
     Change: { put: ['Pair', 1], deletedKey: ['string', 2], revision: ['int64', 3] },
     Changes: { changes: ['Change', 1, 'repeated'], position: ['string', 2], more: ['bool', 3] },
+    Heartbeat: {},
     Progress: { position: ['string', 1] },
     Reset: { reason: ['string', 1] },
     GetRequest: { keys: ['string', 1, 'repeated'] },

@@ -39,8 +39,8 @@ export class Watcher {
     this.#request = decodeMessage(watchRequest, call.request, this.#format)
     const { served, settings } = context
     const { prefixes, heartbeatMs } = this.#request
-    if (prefixes.length === 0 || prefixes.length > MAX_PREFIXES) {
-      throw new CallError(status.INVALID_ARGUMENT, `prefixes: must be 1 to ${MAX_PREFIXES}`)
+    if (prefixes.length > MAX_PREFIXES) {
+      throw new CallError(status.INVALID_ARGUMENT, `prefixes: must be at most ${MAX_PREFIXES}`)
     }
     for (const prefix of prefixes) {
       if (client.mayRead(prefix)) continue
@@ -123,7 +123,7 @@ export class Watcher {
 
   #beat(): void {
     const { clock } = this.#context.served.io
-    const frame = encodeMessage(watchEvent, { progress: { position: '' } }, this.#format)
+    const frame = encodeMessage(watchEvent, { heartbeat: {} }, this.#format)
     const beat = (): void => {
       // Who has not taken the last one needs no other.
       if (!this.#outlet.waiting) this.#outlet.write(frame)
