@@ -9,7 +9,7 @@ export type {
 } from './api/change-event.ts'
 export type { Clock, Timer } from './api/clock.ts'
 export * from './api/errors.ts'
-export type { EventResult, Handling, Instrumentation } from './api/instrumentation.ts'
+export type { EventResult, Handling, Instrumentation, ServerKind } from './api/instrumentation.ts'
 export { compareKeys, hasPrefix, MAX_KEY_BYTES } from './api/key.ts'
 export type { Logger } from './api/logger.ts'
 export { codec, raw } from './api/message.ts'

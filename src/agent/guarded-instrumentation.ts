@@ -37,6 +37,7 @@ export function guardedInstrumentation(inner: Instrumentation, logger: Logger): 
     write: tell(inner.write?.bind(inner)),
     registered: tell(inner.registered?.bind(inner)),
     unregistered: tell(inner.unregistered?.bind(inner)),
+    watchers: tell(inner.watchers?.bind(inner)),
     attached: tell(inner.attached?.bind(inner)),
     detached: tell(inner.detached?.bind(inner)),
   }

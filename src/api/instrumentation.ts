@@ -2,6 +2,9 @@ import type { ResyncReason } from './resync-event.ts'
 import type { SyncErrorCode } from './errors.ts'
 import type { RegistrationStatus, TransportStatus } from './status.ts'
 
+/** By which protocol another process watches. */
+export type ServerKind = 'rest' | 'grpc'
+
 /** How an event ended. */
 export type EventResult = 'acked' | 'refused' | 'timeout' | 'voided'
 
@@ -42,6 +45,12 @@ export interface Instrumentation {
     readonly status: () => RegistrationStatus
   }): void
   unregistered?(event: { readonly transport: string; readonly registration: string }): void
+  /** A remote watcher came (1) or went (-1); they are counted per transport and kind of server. */
+  watchers?(event: {
+    readonly transport: string
+    readonly server: ServerKind
+    readonly change: 1 | -1
+  }): void
   attached?(event: { readonly transport: string; readonly status: () => TransportStatus }): void
   detached?(event: { readonly transport: string }): void
 }

@@ -1,3 +1,4 @@
+import type { ServerKind } from './instrumentation.ts'
 import type { TurnOutcome } from './run-report.ts'
 import type { TransportStatus } from './status.ts'
 import type {
@@ -93,4 +94,6 @@ export interface Served {
    * prefixes share batch objects, so that an encoding may be kept by them in a WeakMap.
    */
   stream(prefixes: readonly string[], from: Position | undefined, signal: AbortSignal): BatchStream
+  /** Counts one remote watcher in the metrics, until the returned function is called. */
+  watching(server: ServerKind): () => void
 }

@@ -264,6 +264,7 @@ export class Engine implements Sync, RegistrationHost {
       prefixes: coverOf(prefixes),
       io,
       writer: this.#writer,
+      instrumentation: this.instrumentation,
       opened: () => {
         this.#assertOpen()
         return this.#opened ? undefined : this.open()

@@ -1,4 +1,5 @@
 import { InvalidKeyError } from '../api/errors.ts'
+import type { Instrumentation, ServerKind } from '../api/instrumentation.ts'
 import { assertKey, assertPrefix, compareKeys, hasPrefix } from '../api/key.ts'
 import type { Replacement, ReplaceResult, Served } from '../api/served.ts'
 import type { TransportStatus } from '../api/status.ts'
@@ -24,6 +25,7 @@ export interface ServedParts {
   readonly prefixes: readonly string[]
   readonly io: Io
   readonly writer: Writer
+  readonly instrumentation: Instrumentation
   /** Undefined once the transport is open; throws when it is closed. */
   readonly opened: () => Promise<void> | undefined
   readonly heard: <T>(answer: Promise<T>) => Promise<T>
@@ -118,6 +120,17 @@ export class EngineServed implements Served {
   ): BatchStream {
     for (const prefix of prefixes) this.#assertPrefix(prefix)
     return this.#parts.stream(prefixes, from, signal)
+  }
+
+  watching(server: ServerKind): () => void {
+    const { instrumentation, transport } = this.#parts
+    let open = true
+    instrumentation.watchers?.({ transport: transport.name, server, change: 1 })
+    return () => {
+      if (!open) return
+      open = false
+      instrumentation.watchers?.({ transport: transport.name, server, change: -1 })
+    }
   }
 
   #assertKey(key: string): void {

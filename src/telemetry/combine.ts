@@ -27,6 +27,9 @@ export function instrumentations(...parts: readonly Instrumentation[]): Instrume
     unregistered: (event) => {
       for (const part of parts) part.unregistered?.(event)
     },
+    watchers: (event) => {
+      for (const part of parts) part.watchers?.(event)
+    },
     attached: (event) => {
       for (const part of parts) part.attached?.(event)
     },

@@ -143,6 +143,15 @@ const DEFINITIONS: readonly Definition[] = [
     ),
   },
   {
+    name: 'remote_watchers',
+    help: 'Watchers of other processes, by the server that they use.',
+    type: 'gauge',
+    labels: ['transport', 'server'],
+    read: perTransport((series) =>
+      Array.from(series.watchers, ([server, n]) => [{ server }, n] as const),
+    ),
+  },
+  {
     name: 'writes_total',
     help: 'Puts, deletes and transactions, by result: ok or the code of the error.',
     type: 'counter',

@@ -109,6 +109,12 @@ class Collector implements Instrumentation {
     series.writeDurations.observe(durationMs)
   }
 
+  watchers({ transport, server, change }: EventOf<'watchers'>): void {
+    const series = this.transports.get(transport)
+    if (series === undefined) return
+    series.watchers.set(server, (series.watchers.get(server) ?? 0) + change)
+  }
+
   #registration(transport: string, registration: string): RegistrationSeries | undefined {
     return this.transports.get(transport)?.registrations.get(registration)
   }

@@ -1,4 +1,4 @@
-import type { EventResult } from '../api/instrumentation.ts'
+import type { EventResult, ServerKind } from '../api/instrumentation.ts'
 import type { ResyncReason } from '../api/resync-event.ts'
 import type { RegistrationStatus, TransportStatus } from '../api/status.ts'
 import { Durations } from './durations.ts'
@@ -54,6 +54,7 @@ export class TransportSeries extends Bearers<TransportStatus> {
   readonly registrations: Map<string, RegistrationSeries> = new Map()
   readonly reconnects: Map<string, number> = new Map()
   readonly writes: Map<string, number> = new Map()
+  readonly watchers: Map<ServerKind, number> = new Map()
   readonly writeDurations: Durations = new Durations(WRITE_BOUNDS)
   changes = 0
 
