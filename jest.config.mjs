@@ -8,7 +8,7 @@ const shared = {
   // The examples import what users import; tsconfig.json has the same for the compiler and tsx.
   moduleNameMapper: {
     '^rx-datasync$': '<rootDir>/src/index.ts',
-    '^rx-datasync/(lmdb|redis|etcd|kafka)$': '<rootDir>/src/adapters/$1/index.ts',
+    '^rx-datasync/(lmdb|redis|etcd|kafka|grpc|grpc/server)$': '<rootDir>/src/adapters/$1/index.ts',
     '^rx-datasync/(telemetry|testing)$': '<rootDir>/src/$1/index.ts',
   },
   transform: {

@@ -81,7 +81,15 @@ export function errorFrom(failure: Failure, transport: string): SyncError {
       })
     case 'SYNC_PARTIAL_WRITE':
       return new PartialWriteError(failure.parts ?? [])
-    default:
+    case 'SYNC_ALREADY_REGISTERED':
+    case 'SYNC_NOT_REGISTERED':
+    case 'SYNC_ALREADY_STARTED':
+    case 'SYNC_DECODE':
+    case 'SYNC_NOTIFICATIONS_DISABLED':
+    case 'SYNC_STORE_LOCKED':
+    case 'SYNC_STORE_CORRUPT':
+    case 'SYNC_PLUGIN_FAILED':
+    case 'SYNC_BUG':
       return new SyncError(code, `${transport}: ${message}`, { retryable })
   }
 }

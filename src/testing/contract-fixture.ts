@@ -18,6 +18,11 @@ export interface ContractFixture {
   readonly prefix: string
   /** When the store's TTL goes by the clock of the agent that writes. */
   readonly clock?: FakeClock
+  /**
+   * False where receivers of another process answer `applied` (REST, gRPC), which the suite has none of: how they do is
+   * tested there; true.
+   */
+  readonly receivers?: boolean
   /** For stores that other programs write to. */
   readonly external?: ExternalWriter
   /** False where the keys under the prefix cannot share a transaction though the transport has them (hash slots); true. */

@@ -13,7 +13,7 @@ export const ASSUMED: Capabilities = {
   waitForApplied: true,
   browser: false,
   ordered: true,
-  maxValueBytes: 4 * 2 ** 20 - 2_048,
+  maxValueBytes: 8 * 2 ** 20 - 2_048,
 }
 
 export function capabilitiesOf({ capabilities }: InfoReply): Capabilities {

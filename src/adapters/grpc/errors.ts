@@ -3,8 +3,8 @@ import type { Metadata } from '@grpc/grpc-js'
 import { AccessDeniedError, isSyncError, TransportUnavailableError } from '../../api/errors.ts'
 import type { SyncError, WriteOutcome } from '../../api/errors.ts'
 import { isStatusError, translateSocket } from '../../grpc-link/failures.ts'
+import { errorFrom } from '../../kit/failure.ts'
 import { readFailure } from './failure-metadata.ts'
-import { errorOf } from './failures.ts'
 
 /** Statuses that say that there was no answer, or one that leaves open what became of a write. */
 const OPEN: ReadonlySet<number> = new Set([
@@ -29,7 +29,7 @@ export function translate(
   if (isSyncError(error)) return error
   if (!isStatusError(error)) return translateSocket(transport, error, outcome)
   const failure = readFailure((error as { metadata?: Metadata }).metadata)
-  if (failure !== undefined) return errorOf(transport, failure)
+  if (failure !== undefined) return errorFrom(failure, transport)
   const { code, details } = error
   if (code === status.UNAUTHENTICATED || code === status.PERMISSION_DENIED) {
     return new AccessDeniedError(transport, `the server refuses: ${details}`, { cause: error })

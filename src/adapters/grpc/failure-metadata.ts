@@ -1,7 +1,7 @@
 import { Metadata } from '@grpc/grpc-js'
-import { statusOf } from './failures.ts'
+import type { Failure } from '../../kit/failure.ts'
+import { statusOf } from './status-codes.ts'
 import { FAILURE_URL, failureMessage, rpcStatus, STATUS_KEY } from './watch-schema.ts'
-import type { Failure } from './watch-schema.ts'
 
 /** Longer texts would not fit into the trailers that most programs take. */
 const MAX_MESSAGE = 1_024
@@ -11,7 +11,7 @@ export function failureMetadata(error: unknown, failure: Failure): Metadata {
   const message = failure.message.slice(0, MAX_MESSAGE)
   const refusals = failure.refusals
     ?.slice(0, 16)
-    .map((refusal) => ({ ...refusal, message: refusal.message.slice(0, 128) }))
+    .map((refusal) => ({ ...refusal, error: refusal.error.slice(0, 128) }))
   const value = failureMessage.encode({ ...failure, message, ...(refusals ? { refusals } : {}) })
   const metadata = new Metadata()
   metadata.set(
@@ -31,7 +31,11 @@ export function readFailure(metadata: Metadata | undefined): Failure | undefined
     const [bytes] = metadata?.get(STATUS_KEY) ?? []
     if (!Buffer.isBuffer(bytes)) return undefined
     const found = rpcStatus.decode(bytes).details.find(({ typeUrl }) => typeUrl === FAILURE_URL)
-    return found === undefined ? undefined : failureMessage.decode(found.value)
+    if (found === undefined) return undefined
+    // Own fields only: what was not sent must not be there.
+    const sent = failureMessage.toJson(failureMessage.decode(found.value)).toString()
+    const failure = JSON.parse(sent) as Partial<Failure> & Pick<Failure, 'code'>
+    return { ...failure, message: failure.message ?? '' }
   } catch {
     // Others may put there what they like.
     return undefined

@@ -1,4 +1,5 @@
 import type { Method } from '../../grpc-link/link.ts'
+import type { Failure } from '../../kit/failure.ts'
 import type { Int64 } from './int64.ts'
 import { messageCodec, rootOf } from './proto-table.ts'
 import type { MessageCodec, ProtoTable } from './proto-table.ts'
@@ -90,27 +91,6 @@ export interface CommitReply {
   readonly receivers?: number | null
 }
 
-/** An error as it travels; see {@link failureOf}. */
-export interface Failure {
-  readonly code: string
-  readonly outcome?: string
-  readonly retryable?: boolean
-  readonly message: string
-  readonly key?: string
-  readonly option?: string
-  readonly expected?: string | null
-  readonly actual?: string | null
-  readonly refusals?: readonly { readonly registration: string; readonly message: string }[]
-  readonly parts?: readonly {
-    readonly part: string
-    readonly outcome: string
-    readonly message: string
-  }[]
-  readonly size?: number
-  readonly limit?: number
-  readonly timeoutMs?: number
-}
-
 /** `proto/datasync_watch.proto`; fields are named there as `if_version`. */
 export const DATASYNC: ProtoTable = {
   file: 'datasync_watch.proto',
@@ -194,21 +174,21 @@ export const DATASYNC: ProtoTable = {
     },
     Failure: {
       code: ['string', 1],
-      outcome: ['string', 2],
+      outcome: ['string', 2, 'optional'],
       retryable: ['bool', 3],
       message: ['string', 4],
-      key: ['string', 5],
-      option: ['string', 6],
+      key: ['string', 5, 'optional'],
+      option: ['string', 6, 'optional'],
       expected: ['string', 7, 'optional'],
       actual: ['string', 8, 'optional'],
       refusals: ['Refusal', 9, 'repeated'],
       parts: ['Part', 10, 'repeated'],
-      size: ['double', 11],
-      limit: ['double', 12],
-      timeoutMs: ['double', 13],
+      size: ['double', 11, 'optional'],
+      limit: ['double', 12, 'optional'],
+      timeoutMs: ['double', 13, 'optional'],
     },
-    Refusal: { registration: ['string', 1], message: ['string', 2] },
-    Part: { part: ['string', 1], outcome: ['string', 2], message: ['string', 3] },
+    Refusal: { registration: ['string', 1], error: ['string', 2], code: ['string', 3, 'optional'] },
+    Part: { part: ['string', 1], outcome: ['string', 2] },
   },
 }
 

@@ -6,7 +6,7 @@ import { OrderedWindow } from '../../../kit/ordered-window.ts'
 import type { Client } from '../../../serving/access.ts'
 import { dataChangeReply, dataChangeRequest } from '../datamsg-schema.ts'
 import type { DataChangeReply, DataChangeRequest } from '../datamsg-schema.ts'
-import { statusOf } from '../failures.ts'
+import { statusOf } from '../status-codes.ts'
 import type { Context } from './context.ts'
 import { KeyLanes } from './key-lanes.ts'
 import { Outlet } from './outlet.ts'
@@ -36,7 +36,6 @@ export class DataChangesStream {
   readonly #call: ServerDuplexStream<Buffer, Buffer>
   readonly #context: Context
   readonly #client: Client
-  readonly #name: string
   readonly #options: CommitOptions
   readonly #window: OrderedWindow<Request, Reply>
   readonly #outlet: Outlet
@@ -44,18 +43,15 @@ export class DataChangesStream {
   #bytes = 0
   #inputEnded = false
   #paused = false
-  /** Waits for the rate limit. */
-  #held = false
   #over = false
   #headersSent = false
   #closing = false
 
   constructor(call: ServerDuplexStream<Buffer, Buffer>, context: Context, client: Client) {
-    const { settings, served, door } = context
+    const { settings, served } = context
     this.#call = call
     this.#context = context
     this.#client = client
-    this.#name = door.nameOf(client, call)
     this.#options = {
       waitFor: served.capabilities.waitForApplied ? 'applied' : 'stored',
       timeoutMs: settings.appliedTimeoutMs,
@@ -111,8 +107,6 @@ export class DataChangesStream {
     this.#headersSent = true
     this.#bytes += request.change.content.length
     this.#window.offer(request)
-    const { limiter } = this.#context.door
-    if (limiter !== undefined) this.#hold(limiter.take(this.#name))
     this.#regulate()
   }
 
@@ -125,7 +119,7 @@ export class DataChangesStream {
   /** Reads on, or does not. */
   #regulate(): void {
     const stop =
-      this.#closing || this.#held || this.#window.full || this.#bytes >= IN_FLIGHT_BYTES || this.#outlet.full
+      this.#closing || this.#window.full || this.#bytes >= IN_FLIGHT_BYTES || this.#outlet.full
     if (stop === this.#paused) return
     this.#paused = stop
     if (!stop) this.#call.resume()
@@ -133,21 +127,6 @@ export class DataChangesStream {
       this.#call.pause()
       if (this.#outlet.full) void this.#outlet.room().then(() => this.#regulate())
     }
-  }
-
-  #hold(taken: Promise<number>): void {
-    this.#held = true
-    const goOn = (): void => {
-      this.#held = false
-      if (!this.#over) this.#regulate()
-    }
-    taken.then(
-      (waitMs) => {
-        if (waitMs === 0) goOn()
-        else this.#context.served.io.clock.after(waitMs, goOn)
-      },
-      (error: unknown) => this.fail(error),
-    )
   }
 
   #run(request: Request, done: (reply: Reply) => void): void {

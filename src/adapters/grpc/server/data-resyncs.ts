@@ -3,6 +3,7 @@ import {
   AccessDeniedError,
   describeError,
   InvalidOptionError,
+  PayloadTooLargeError,
   UnsupportedOptionError,
 } from '../../../api/errors.ts'
 import type { ReplaceTurn } from '../../../api/served.ts'
@@ -34,6 +35,10 @@ export async function replaceAll(
       'dataResyncs',
       'holds no item: everything would be deleted, which the server does not allow (allowEmptyResync)',
     )
+  }
+  const { maxOps } = settings.limits
+  if (dataResyncs.length > maxOps) {
+    throw new PayloadTooLargeError('dataResyncs', dataResyncs.length, maxOps, { unit: 'items' })
   }
   if (!served.capabilities.transactions) {
     throw new UnsupportedOptionError('dataResyncs', served.transport, 'it has no transactions')

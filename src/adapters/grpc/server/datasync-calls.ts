@@ -1,5 +1,5 @@
 import { status } from '@grpc/grpc-js'
-import { AccessDeniedError } from '../../../api/errors.ts'
+import { AccessDeniedError, PayloadTooLargeError } from '../../../api/errors.ts'
 import type { CommitOptions, Op, RawPair } from '../../../api/transport.ts'
 import type { Client } from '../../../serving/access.ts'
 import { WAIT } from '../watch-schema.ts'
@@ -7,14 +7,13 @@ import type { CommitReply, CommitRequest, InfoReply, WireOp } from '../watch-sch
 import type { Context } from './context.ts'
 import { CallError } from './wire.ts'
 
-const MAX_KEYS = 100_000
 /** What frames a value in a request, and its key. */
 const REQUEST_OVERHEAD_BYTES = 2_048
 
 export function info(client: Client, { served, settings }: Context): InfoReply {
   const { capabilities } = served
   const { maxValueBytes = Infinity } = capabilities
-  const most = settings.maxMessageBytes - REQUEST_OVERHEAD_BYTES
+  const most = settings.limits.maxBodyBytes - REQUEST_OVERHEAD_BYTES
   return {
     transport: served.transport,
     capabilities: {
@@ -32,7 +31,7 @@ export function info(client: Client, { served, settings }: Context): InfoReply {
     },
     readable: client.readable,
     writable: client.writable,
-    maxMessageBytes: settings.maxMessageBytes,
+    maxMessageBytes: settings.limits.maxBodyBytes,
   }
 }
 
@@ -40,10 +39,11 @@ export function info(client: Client, { served, settings }: Context): InfoReply {
 export async function get(
   keys: readonly string[],
   client: Client,
-  { served }: Context,
+  { served, settings }: Context,
 ): Promise<readonly RawPair[]> {
-  if (keys.length > MAX_KEYS) {
-    throw new CallError(status.INVALID_ARGUMENT, `keys: must be at most ${MAX_KEYS}`)
+  const { maxKeys } = settings.limits
+  if (keys.length > maxKeys) {
+    throw new CallError(status.INVALID_ARGUMENT, `keys: must be at most ${maxKeys}`)
   }
   for (const key of keys) assertReadable(key, client, served.transport)
   return served.get(keys)
@@ -70,7 +70,16 @@ export async function commit(
   const options: CommitOptions = {
     waitFor:
       wait === WAIT.applied || (wait === WAIT.default && canWait) ? 'applied' : 'stored',
-    timeoutMs: Math.min(timeoutMs > 0 ? timeoutMs : settings.appliedTimeoutMs, restMs),
+    timeoutMs: Math.min(
+      timeoutMs > 0 ? timeoutMs : settings.appliedTimeoutMs,
+      restMs,
+      settings.limits.maxWaitMs,
+    ),
+  }
+  if (ops.length > settings.limits.maxOps) {
+    throw new PayloadTooLargeError('the transaction', ops.length, settings.limits.maxOps, {
+      unit: 'operations',
+    })
   }
   const plain = ops.map((op) => opOf(op, client, served.transport))
   const result = await served.commit(plain, options)

@@ -4,9 +4,11 @@ import { isSyncError } from '../../../api/errors.ts'
 import type { Served } from '../../../api/served.ts'
 import { accessControl, certificateNames } from '../../../serving/access.ts'
 import type { Client, Identify } from '../../../serving/access.ts'
-import { CallLimiter } from '../../../serving/call-limiter.ts'
+import { RequestRate } from '../../../serving/request-rate.ts'
+import { WatcherSlots } from '../../../serving/watcher-slots.ts'
+import { failureOf } from '../../../kit/failure.ts'
 import { failureMetadata } from '../failure-metadata.ts'
-import { failureOf, statusOf } from '../failures.ts'
+import { statusOf } from '../status-codes.ts'
 import type { GrpcServerSettings } from './options.ts'
 import { CallError } from './wire.ts'
 
@@ -19,21 +21,19 @@ export interface Caller {
 
 /** Who is let in, how often, and how they are told that something went wrong. */
 export class Door {
-  readonly limiter: CallLimiter | undefined
   readonly #identify: Identify
   readonly #served: Served
   readonly #anonymous: boolean
-  #watches = 0
-  readonly #watchesOf = new Map<string, number>()
-  readonly #settings: GrpcServerSettings
+  readonly #rate: RequestRate
+  readonly #slots: WatcherSlots
 
   constructor(settings: GrpcServerSettings, served: Served) {
-    this.#settings = settings
+    const { requestsPerSecond, maxWatchers, maxWatchersPerClient } = settings.limits
+    this.#rate = new RequestRate(requestsPerSecond)
+    this.#slots = new WatcherSlots({ all: maxWatchers, perClient: maxWatchersPerClient })
     this.#served = served
     this.#identify = accessControl(settings.access, served.prefixes)
     this.#anonymous = settings.access === undefined
-    const { rateLimit } = settings
-    if (rateLimit !== undefined) this.limiter = new CallLimiter(rateLimit.calls, rateLimit.perMs)
   }
 
   /** @throws CallError (`UNAUTHENTICATED`) */
@@ -57,35 +57,26 @@ export class Door {
   /** @throws CallError (`UNAUTHENTICATED`, `RESOURCE_EXHAUSTED`) */
   async admit(caller: Caller): Promise<Client> {
     const client = this.identify(caller)
-    if (this.limiter === undefined) return client
-    const waitMs = await this.limiter.take(this.nameOf(client, caller))
-    if (waitMs === 0) return client
+    const waitMs = await this.#rate.take(this.nameOf(client, caller))
+    if (waitMs === undefined) return client
     throw new CallError(status.RESOURCE_EXHAUSTED, `too many calls; again in ${waitMs} ms`)
   }
 
   /** Counts a watch; the returned function ends it. @throws CallError (`RESOURCE_EXHAUSTED`) */
   beginWatch(client: Client, caller: Caller): () => void {
-    const name = this.nameOf(client, caller)
-    const own = this.#watchesOf.get(name) ?? 0
-    const { maxWatches, maxWatchesPerClient } = this.#settings
-    if (this.#watches >= maxWatches || own >= maxWatchesPerClient) {
+    const slot = this.#slots.take(this.nameOf(client, caller))
+    if (typeof slot === 'string') {
       throw new CallError(status.RESOURCE_EXHAUSTED, 'too many watches')
     }
-    this.#watches++
-    this.#watchesOf.set(name, own + 1)
-    let open = true
+    const gone = this.#served.watching('grpc')
     return () => {
-      if (!open) return
-      open = false
-      this.#watches--
-      const rest = (this.#watchesOf.get(name) ?? 1) - 1
-      if (rest === 0) this.#watchesOf.delete(name)
-      else this.#watchesOf.set(name, rest)
+      slot()
+      gone()
     }
   }
 
   get watches(): number {
-    return this.#watches
+    return this.#slots.size
   }
 
   /** What a call is ended with. What nobody foresaw is logged, not told. */

@@ -132,7 +132,7 @@ export class RunningServer implements GrpcServer {
 
 function driverOptions(settings: GrpcServerSettings): ServerOptions {
   return {
-    'grpc.max_receive_message_length': settings.maxMessageBytes,
+    'grpc.max_receive_message_length': settings.limits.maxBodyBytes,
     'grpc.max_send_message_length': settings.maxSendBytes,
     'grpc.max_concurrent_streams': settings.maxCallsPerConnection,
     'grpc.keepalive_time_ms': settings.keepaliveMs,

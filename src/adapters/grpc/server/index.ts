@@ -5,8 +5,9 @@ import { readOptions } from './options.ts'
 import type { GrpcServerOptions } from './options.ts'
 
 export type { GrpcServer } from './grpc-server.ts'
-export type { GrpcRateLimit, GrpcServerOptions, GrpcServerTls } from './options.ts'
+export type { GrpcServerOptions, GrpcServerTls } from './options.ts'
 export type { Grant } from '../../../serving/access.ts'
+export type { ServingLimits } from '../../../serving/limits.ts'
 
 /**
  * Serves an agent to other processes over gRPC: the service of the Go library cn-infra, and one with reads, conditional

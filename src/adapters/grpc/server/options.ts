@@ -15,6 +15,8 @@ import type { OptionCheck } from '../../../api/options.ts'
 import type { ServedOptions } from '../../../api/served.ts'
 import { assertGuarded } from '../../../serving/access.ts'
 import type { Grant } from '../../../serving/access.ts'
+import { resolveLimits } from '../../../serving/limits.ts'
+import type { ServingLimits } from '../../../serving/limits.ts'
 
 /** PEM texts of a server. */
 export interface GrpcServerTls {
@@ -22,13 +24,6 @@ export interface GrpcServerTls {
   readonly key: string | Buffer
   /** Who may sign clients' certificates: given, every client has to show one. */
   readonly ca?: string | Buffer
-}
-
-/** How often a client may call. */
-export interface GrpcRateLimit {
-  /** Calls, and changes of a stream; a client that is over it is refused, a stream waits. */
-  readonly calls: number
-  readonly perMs: number
 }
 
 /** Options of {@link serveGrpc}. Every field is optional. */
@@ -49,8 +44,8 @@ export interface GrpcServerOptions extends ServedOptions {
   readonly allowEmptyResync?: boolean
   /** How long a write may wait for its receivers, in ms; 10 000. */
   readonly appliedTimeoutMs?: number
-  /** The largest message that is taken, in bytes; 4 194 304 (4 MiB), as gRPC has it. */
-  readonly maxMessageBytes?: number
+  /** Of requests, watches and rates; `maxBodyBytes` is of one message. */
+  readonly limits?: ServingLimits
   /** The largest message that is sent, in bytes; 67 108 864 (64 MiB). */
   readonly maxSendBytes?: number
   /** Requests of one dataChanges stream under way; 256. Then reading stops (flow control). */
@@ -59,12 +54,6 @@ export interface GrpcServerOptions extends ServedOptions {
   readonly maxConnections?: number
   /** Calls at a time on one connection; 256. */
   readonly maxCallsPerConnection?: number
-  /** Watches in all; 10 000. */
-  readonly maxWatches?: number
-  /** Watches of one client: of one grant, or without `access` of one address; 10 000. */
-  readonly maxWatchesPerClient?: number
-  /** No limit. */
-  readonly rateLimit?: GrpcRateLimit
   /** A watch has a sign of life this often, in ms; 5 000. */
   readonly heartbeatMs?: number
   /** A connection whose client takes nothing for this long is cut, in ms; 30 000. */
@@ -85,12 +74,12 @@ export interface GrpcServerOptions extends ServedOptions {
 export type GrpcServerSettings = Required<
   Omit<
     GrpcServerOptions,
-    'tls' | 'access' | 'insecure' | 'transport' | 'prefixes' | 'rateLimit' | 'maxConnectionAgeMs'
+    'tls' | 'access' | 'insecure' | 'transport' | 'prefixes' | 'limits' | 'maxConnectionAgeMs'
   >
 > & {
   readonly tls: GrpcServerTls | undefined
   readonly access: readonly Grant[] | undefined
-  readonly rateLimit: GrpcRateLimit | undefined
+  readonly limits: Required<ServingLimits>
   readonly maxConnectionAgeMs: number | undefined
   readonly served: ServedOptions
 }
@@ -119,14 +108,11 @@ export function readOptions(options: GrpcServerOptions): GrpcServerSettings {
     prefixes: isStrings,
     allowEmptyResync: isBoolean,
     appliedTimeoutMs: numberBetween(1, MAX_MS),
-    maxMessageBytes: integerBetween(4_096, 2 ** 31 - 1),
+    limits: isObject,
     maxSendBytes: integerBetween(65_536, 2 ** 31 - 1),
     maxInFlight: COUNT,
     maxConnections: COUNT,
     maxCallsPerConnection: COUNT,
-    maxWatches: COUNT,
-    maxWatchesPerClient: COUNT,
-    rateLimit: isObject,
     heartbeatMs: TIMER,
     writeTimeoutMs: TIMER,
     keepaliveMs: TIMER,
@@ -135,16 +121,8 @@ export function readOptions(options: GrpcServerOptions): GrpcServerSettings {
     reflection: isBoolean,
     closeTimeoutMs: numberBetween(0, 2 ** 31 - 1),
   })
-  const { tls, rateLimit, transport, prefixes } = options
+  const { tls, transport, prefixes } = options
   if (tls !== undefined) checkTls(tls)
-  if (rateLimit !== undefined) {
-    checkOptions<GrpcRateLimit>(rateLimit, { calls: COUNT, perMs: TIMER }, 'rateLimit')
-    for (const name of ['calls', 'perMs'] as const) {
-      if (rateLimit[name] === undefined) {
-        throw new InvalidOptionError(`rateLimit.${name}`, 'is missing')
-      }
-    }
-  }
   const host = options.host ?? '127.0.0.1'
   if (options.insecure !== true) assertGuarded(host, options.access)
   return {
@@ -159,14 +137,11 @@ export function readOptions(options: GrpcServerOptions): GrpcServerSettings {
     },
     allowEmptyResync: options.allowEmptyResync ?? false,
     appliedTimeoutMs: options.appliedTimeoutMs ?? 10_000,
-    maxMessageBytes: options.maxMessageBytes ?? 4 * 2 ** 20,
+    limits: resolveLimits(options.limits),
     maxSendBytes: options.maxSendBytes ?? 64 * 2 ** 20,
     maxInFlight: options.maxInFlight ?? 256,
     maxConnections: options.maxConnections ?? 10_000,
     maxCallsPerConnection: options.maxCallsPerConnection ?? 256,
-    maxWatches: options.maxWatches ?? 10_000,
-    maxWatchesPerClient: options.maxWatchesPerClient ?? 10_000,
-    rateLimit,
     heartbeatMs: options.heartbeatMs ?? 5_000,
     writeTimeoutMs: options.writeTimeoutMs ?? 30_000,
     keepaliveMs: options.keepaliveMs ?? 30_000,

@@ -15,7 +15,6 @@ import type { Format } from './wire.ts'
 
 /** Signs of life more often than this are nobody's need. */
 const MIN_HEARTBEAT_MS = 25
-const MAX_PREFIXES = 1_024
 /** After so many frames without a pause others get their turn. */
 const FRAMES_PER_TURN = 256
 
@@ -39,8 +38,9 @@ export class Watcher {
     this.#request = decodeMessage(watchRequest, call.request, this.#format)
     const { served, settings } = context
     const { prefixes, heartbeatMs } = this.#request
-    if (prefixes.length > MAX_PREFIXES) {
-      throw new CallError(status.INVALID_ARGUMENT, `prefixes: must be at most ${MAX_PREFIXES}`)
+    const { maxPrefixes } = settings.limits
+    if (prefixes.length > maxPrefixes) {
+      throw new CallError(status.INVALID_ARGUMENT, `prefixes: must be at most ${maxPrefixes}`)
     }
     for (const prefix of prefixes) {
       if (client.mayRead(prefix)) continue
