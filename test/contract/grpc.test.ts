@@ -5,14 +5,14 @@ import { contract, uniquePrefix } from '../support/contract.ts'
 import { serveAgent } from '../support/grpc.ts'
 import { tempDir } from '../support/temp-dir.ts'
 
-function served(name: string, store: () => Promise<Transport>, wrap = (t: Transport) => t): void {
+function served(name: string, store: () => Promise<Transport>): void {
   contract(name, async () => {
     const { agent, client, close } = await serveAgent({ transport: await store() })
     return {
       prefix: uniquePrefix(),
       // The receivers of a write are the served agent's.
       receivers: false,
-      transport: () => wrap(client()),
+      transport: () => client(),
       external: {
         put: async (key, value) => agent.put(key, raw(value)),
         delete: async (key) => agent.delete(key),
@@ -24,8 +24,13 @@ function served(name: string, store: () => Promise<Transport>, wrap = (t: Transp
 
 served('grpc, an agent on memory', async () => memory())
 served('grpc, an agent on LMDB', async () => lmdb({ path: await tempDir() }))
-served(
-  'prefixed grpc',
-  async () => memory(),
-  (transport) => prefixed(transport, '/vnf-agent/a1/'),
-)
+
+contract('prefixed grpc', async () => {
+  const { client, close } = await serveAgent()
+  return {
+    prefix: uniquePrefix(),
+    receivers: false,
+    transport: () => prefixed(client(), '/vnf-agent/a1/'),
+    dispose: close,
+  }
+})

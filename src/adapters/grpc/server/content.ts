@@ -2,6 +2,8 @@ import { InvalidOptionError, UnsupportedOptionError } from '../../../api/errors.
 import type { Message } from '../../../api/message.ts'
 import type { Model } from '../../../api/model.ts'
 
+const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json(?:;|$)/iu
+
 /** Turns what clients send as content into a value's bytes. */
 export class Contents {
   readonly #models: readonly Model<unknown>[]
@@ -21,9 +23,7 @@ export class Contents {
    */
   valueOf(key: string, content: Uint8Array, contentType: string): Uint8Array {
     // A slice would keep the whole message in memory, and what came with it.
-    if (!/^application\/(?:[\w.-]+\+)?json(?:;|$)/iu.test(contentType)) {
-      return new Uint8Array(content)
-    }
+    if (contentType === '' || !JSON_TYPE.test(contentType)) return Buffer.from(content)
     const model = this.#models.find(({ prefix }) => key.startsWith(prefix))
     if (model?.json === undefined) {
       throw new UnsupportedOptionError(

@@ -98,7 +98,7 @@ function opOf(op: WireOp, client: Client, transport: string): Op {
       type: 'put',
       key,
       // A slice would keep the whole message in memory, and what came with it.
-      value: new Uint8Array(value),
+      value: Buffer.from(value),
       ...(ttlMs === 0 ? {} : { ttlMs }),
       ...(Object.hasOwn(op.put, 'ifVersion') ? { ifVersion: op.put.ifVersion ?? '' } : {}),
       ...(ifAbsent ? { ifAbsent } : {}),
