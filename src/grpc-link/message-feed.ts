@@ -41,6 +41,18 @@ export class MessageFeed<T> {
     this.call.halfClose()
   }
 
+  /** Sends one of many requests; resolves when the next one may follow. */
+  send(bytes: Buffer): Promise<void> {
+    return new Promise((resolve) => {
+      this.call.sendMessageWithContext({ callback: () => resolve() }, bytes)
+    })
+  }
+
+  /** No further request comes. */
+  end(): void {
+    this.call.halfClose()
+  }
+
   /** Nothing that has arrived is still to be read. */
   get isEmpty(): boolean {
     return this.#messages.size === 0
