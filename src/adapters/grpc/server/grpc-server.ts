@@ -1,5 +1,6 @@
 import { Server, ServerCredentials } from '@grpc/grpc-js'
 import type { ServerOptions } from '@grpc/grpc-js'
+import { createSecureContext } from 'node:tls'
 import { InvalidOptionError } from '../../../api/errors.ts'
 import type { Served } from '../../../api/served.ts'
 import { isLoopback } from '../../../serving/access.ts'
@@ -153,6 +154,7 @@ function credentialsOf({ tls }: GrpcServerSettings): ServerCredentials {
   const { cert, key, ca } = tls
   try {
     const pair = { cert_chain: Buffer.from(cert as string), private_key: Buffer.from(key as string) }
+    createSecureContext({ cert, key, ...(ca === undefined ? {} : { ca }) })
     const authority = ca === undefined ? null : Buffer.from(ca as string)
     return ServerCredentials.createSsl(authority, [pair], ca !== undefined)
   } catch (cause) {
