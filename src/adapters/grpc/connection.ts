@@ -36,9 +36,10 @@ export class Connection {
       {
         ...settings,
         channel: {
-          // While an answer is owed, pings prove that somebody is there, however long it takes.
+          // While an answer is owed, pings prove that somebody is there, however long it takes. Silence is judged by
+          // bytes: on a slow link the answer to a ping waits behind others.
           'grpc.keepalive_time_ms': pingMs,
-          'grpc.keepalive_timeout_ms': pingMs,
+          'grpc.keepalive_timeout_ms': 2 ** 31 - 1,
         },
       },
       io,

@@ -68,9 +68,10 @@ async function* follow(
     for (;;) {
       const event = feed.poll()
       if (event === undefined) {
-        if (alive && answered) yield { kind: 'progress' }
-        else await feed.wait()
-        alive = false
+        if (alive) {
+          alive = false
+          if (answered) yield { kind: 'progress' }
+        } else await feed.wait()
         continue
       }
       if (event.changes?.more === true) {
