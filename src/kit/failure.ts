@@ -46,7 +46,12 @@ export interface Failure {
 /** The error as it travels. Of what is no error of ours nothing is told: it may hold secrets. */
 export function failureOf(error: unknown): Failure {
   if (!isSyncError(error)) return { code: 'SYNC_BUG', message: 'internal error' }
-  return { code: error.code, message: error.message, retryable: error.retryable, ...detailsOf(error) }
+  return {
+    code: error.code,
+    message: error.message,
+    retryable: error.retryable,
+    ...detailsOf(error),
+  }
 }
 
 /** The error in the process that it has travelled to; `transport` is what it is reported under. */
@@ -135,7 +140,7 @@ function reasonOf(message: string): string {
 }
 
 function given<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(
-    Object.entries(fields).filter(([, value]) => value !== undefined),
-  ) as { [K in keyof T]?: Exclude<T[K], undefined> }
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>
+  }
 }

@@ -148,7 +148,9 @@ describe('tokens and prefixes', () => {
       throw new Error('vault is down')
     })
     await failing.open(realIo())
-    await expect(failing.get(['/a/1'], realIo())).rejects.toMatchObject({ code: 'SYNC_UNAVAILABLE' })
+    await expect(failing.get(['/a/1'], realIo())).rejects.toMatchObject({
+      code: 'SYNC_UNAVAILABLE',
+    })
     const odd = client(() => 'secret\nvalue')
     const error = await odd.open(realIo()).then(
       () => undefined,
@@ -240,7 +242,13 @@ describe('the address', () => {
   })
 
   it('open rejects for a bad URL at the door', () => {
-    for (const url of ['http://h', 'grpc://', 'grpc://h:0', 'grpc://secret@h', 'grpc://h/path']) {
+    for (const url of [
+      'http://h',
+      'grpc://',
+      'grpc://h:0',
+      'grpc://user:secret@h',
+      'grpc://h/path',
+    ]) {
       expect(() => grpc({ url })).toThrow('option url')
       expect(() => grpc({ url })).not.toThrow('secret@')
     }

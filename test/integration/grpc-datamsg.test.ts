@@ -189,7 +189,10 @@ describe('dataChanges', () => {
       decode: ([n = 0]) => ({ n }),
     })
     const numbers = model('/n/', json, {
-      json: { toJson: ({ n }) => ({ n }), fromJson: (value) => ({ n: (value as { n: number }).n }) },
+      json: {
+        toJson: ({ n }) => ({ n }),
+        fromJson: (value) => ({ n: (value as { n: number }).n }),
+      },
     })
     const { agent, go } = await setUp(() => {}, { models: [numbers] })
     const replies = await all(
@@ -286,7 +289,9 @@ describe('dataResyncs', () => {
     const { agent, go } = await setUp(() => {}, { prefixes: ['/p/'] })
     await agent.put('/p/kept', raw(text('1')))
     const item = { key: '/p/x', content: text('1') }
-    await expect(go.dataResyncs([item, item])).rejects.toMatchObject({ code: 'SYNC_INVALID_OPTION' })
+    await expect(go.dataResyncs([item, item])).rejects.toMatchObject({
+      code: 'SYNC_INVALID_OPTION',
+    })
     await expect(go.dataResyncs([{ ...item, key: '/q/x' }])).rejects.toMatchObject({
       code: 'SYNC_ACCESS_DENIED',
     })

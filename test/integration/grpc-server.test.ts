@@ -51,13 +51,20 @@ function call<T>(
       request,
       options.metadata ?? new Metadata(),
       options.deadline === undefined ? {} : { deadline: options.deadline },
-      (error: ServiceError | null, value?: T) => (error === null ? resolve(value as T) : reject(error)),
+      (error: ServiceError | null, value?: T) =>
+        error === null ? resolve(value as T) : reject(error),
     )
   })
 }
 
 const ping = (client: Client, options: { deadline?: Date; metadata?: Metadata } = {}) =>
-  call(client, '/msg.DataMsgService/ping', pingRequest.encode({ message: '' }), pingReply.decode, options)
+  call(
+    client,
+    '/msg.DataMsgService/ping',
+    pingRequest.encode({ message: '' }),
+    pingReply.decode,
+    options,
+  )
 
 const commit = (client: Client, request: Partial<CommitRequest>, options = {}) =>
   call(
@@ -86,7 +93,11 @@ describe('health', () => {
       new Promise((resolve, reject) => {
         const done = (error: ServiceError | null, answer: { status: string }): void =>
           error === null ? resolve(answer.status) : reject(error)
-        ;(client['check'] as (request: object, done: unknown) => void).call(client, { service }, done)
+        ;(client['check'] as (request: object, done: unknown) => void).call(
+          client,
+          { service },
+          done,
+        )
       })
     for (const service of ['', 'msg.DataMsgService', 'rxdatasync.v1.DataSync']) {
       expect(await check(service)).toBe('NOT_SERVING')
@@ -110,52 +121,55 @@ describe('health', () => {
 })
 
 describe('reflection', () => {
-  it.each(['v1', 'v1alpha'])('%s lists the services and gives files to call them with', async (version) => {
-    const { server } = await serveAgent()
-    const client = clientOf(server.port)
-    const table = {
-      file: '',
-      package: 'r',
-      service: 'S',
-      rpcs: {},
-      enums: {},
-      messages: {
-        Request: { symbol: ['string', 4], list: ['string', 7] },
-        Files: { files: ['bytes', 1, 'repeated'] },
-        Service: { name: ['string', 1] },
-        Services: { service: ['Service', 1, 'repeated'] },
-        Response: { files: ['Files', 4], services: ['Services', 6] },
-      },
-    } as const
-    const root = rootOf(table)
-    const request = root.lookupType('r.Request')
-    const response = root.lookupType('r.Response')
-    const ask = async (message: object): Promise<Record<string, unknown>> =>
-      new Promise((resolve, reject) => {
-        const stream = client.makeBidiStreamRequest(
-          `/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`,
-          plain,
-          plain,
-          new Metadata(),
-        )
-        stream.on('data', (bytes: Buffer) => {
-          resolve(response.toObject(response.decode(bytes)))
-          stream.end()
+  it.each(['v1', 'v1alpha'])(
+    '%s lists the services and gives files to call them with',
+    async (version) => {
+      const { server } = await serveAgent()
+      const client = clientOf(server.port)
+      const table = {
+        file: '',
+        package: 'r',
+        service: 'S',
+        rpcs: {},
+        enums: {},
+        messages: {
+          Request: { symbol: ['string', 4], list: ['string', 7] },
+          Files: { files: ['bytes', 1, 'repeated'] },
+          Service: { name: ['string', 1] },
+          Services: { service: ['Service', 1, 'repeated'] },
+          Response: { files: ['Files', 4], services: ['Services', 6] },
+        },
+      } as const
+      const root = rootOf(table)
+      const request = root.lookupType('r.Request')
+      const response = root.lookupType('r.Response')
+      const ask = async (message: object): Promise<Record<string, unknown>> =>
+        new Promise((resolve, reject) => {
+          const stream = client.makeBidiStreamRequest(
+            `/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`,
+            plain,
+            plain,
+            new Metadata(),
+          )
+          stream.on('data', (bytes: Buffer) => {
+            resolve(response.toObject(response.decode(bytes)))
+            stream.end()
+          })
+          stream.on('error', reject)
+          stream.write(Buffer.from(request.encode(message).finish()))
         })
-        stream.on('error', reject)
-        stream.write(Buffer.from(request.encode(message).finish()))
-      })
-    const { services } = await ask({ list: '*' })
-    const names = (services as { service: { name: string }[] }).service.map(({ name }) => name)
-    expect(names).toEqual(
-      expect.arrayContaining(['msg.DataMsgService', 'rxdatasync.v1.DataSync']),
-    )
-    const { files } = await ask({ symbol: 'rxdatasync.v1.DataSync' })
-    const [file] = (files as { files: Buffer[] }).files
-    for (const name of ['datasync_watch.proto', 'CommitRequest', 'if_version', 'Watch']) {
-      expect(file?.includes(name)).toBe(true)
-    }
-  })
+      const { services } = await ask({ list: '*' })
+      const names = (services as { service: { name: string }[] }).service.map(({ name }) => name)
+      expect(names).toEqual(
+        expect.arrayContaining(['msg.DataMsgService', 'rxdatasync.v1.DataSync']),
+      )
+      const { files } = await ask({ symbol: 'rxdatasync.v1.DataSync' })
+      const [file] = (files as { files: Buffer[] }).files
+      for (const name of ['datasync_watch.proto', 'CommitRequest', 'if_version', 'Watch']) {
+        expect(file?.includes(name)).toBe(true)
+      }
+    },
+  )
 
   it('is off when that is asked for', async () => {
     const { server } = await serveAgent({}, { reflection: false })
@@ -175,9 +189,9 @@ describe('limits', () => {
     const { agent, server } = await serveAgent({}, { limits: { maxBodyBytes: 10_000 } })
     const client = clientOf(server.port)
     const value = Buffer.alloc(20_000)
-    await expect(
-      commit(client, { ops: [{ put: { key: '/x', value } }] }),
-    ).rejects.toMatchObject({ code: status.RESOURCE_EXHAUSTED })
+    await expect(commit(client, { ops: [{ put: { key: '/x', value } }] })).rejects.toMatchObject({
+      code: status.RESOURCE_EXHAUSTED,
+    })
     expect(await agent.get('/x')).toBeUndefined()
     expect(await ping(client)).toMatchObject({ message: 'it works' })
   })
@@ -188,9 +202,11 @@ describe('limits', () => {
     const transport = client()
     onTeardown(() => transport.close())
     const three = ['/1', '/2', '/3']
-    await expect(
-      commitTo(transport, ...three.map((key) => put(key, 'x'))),
-    ).rejects.toMatchObject({ code: 'SYNC_PAYLOAD_TOO_LARGE', size: 3, limit: 2 })
+    await expect(commitTo(transport, ...three.map((key) => put(key, 'x')))).rejects.toMatchObject({
+      code: 'SYNC_PAYLOAD_TOO_LARGE',
+      size: 3,
+      limit: 2,
+    })
     await expect(transport.get(three, realIo())).rejects.toMatchObject({ code: 'SYNC_UNAVAILABLE' })
     expect(await probeStream(client(), three).failure()).toMatchObject({ code: 'SYNC_UNAVAILABLE' })
     const go = dataMsgClient({ url })
@@ -368,7 +384,12 @@ describe('close', () => {
     const results: number[] = []
     stream.on('data', ({ result }: { result: number }) => results.push(result))
     const ended = new Promise<ServiceError>((resolve) => stream.on('error', resolve))
-    const change = { key: '/s/1', operationType: 0, content: Buffer.from('x'), content_type: '' } as const
+    const change = {
+      key: '/s/1',
+      operationType: 0,
+      content: Buffer.from('x'),
+      content_type: '',
+    } as const
     stream.write(dataChangeRequest.encode(change))
     await waitFor(() => finish.length === 0 && String(finish).includes('done'))
     const closed = server.close()

@@ -181,7 +181,11 @@ export class GrpcTransport implements Transport {
   /** What waiting cannot mend is found out here; the rest shows in the streams. */
   async #check(io: Io): Promise<void> {
     const { token, tls, endpoints } = this.#settings
-    if (token !== undefined && tls === undefined && !endpoints.every(({ host }) => isLoopback(host))) {
+    if (
+      token !== undefined &&
+      tls === undefined &&
+      !endpoints.every(({ host }) => isLoopback(host))
+    ) {
       io.logger.warn({ transport: this.name }, 'the token is sent without TLS')
     }
     try {

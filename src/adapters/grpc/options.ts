@@ -10,16 +10,19 @@ import {
   numberBetween,
 } from '../../api/options.ts'
 import type { OptionCheck } from '../../api/options.ts'
-import { invalidUrl, readServerUrl } from '../../kit/server-url.ts'
+import { readServerUrl } from '../../kit/server-url.ts'
 import type { Endpoint, UrlForm } from '../../kit/server-url.ts'
 
 /** What a connection to a served agent needs; every field is optional. */
 export interface GrpcClientOptions {
-  /** `grpc://host[:port]`, `grpcs://` for TLS; `grpc://127.0.0.1:9111`. Of several hosts the first that answers is used. */
+  /**
+   * `grpc://[token@]host[:port][,host[:port]…]`, `grpcs://` for TLS; `grpc://127.0.0.1:9111`. Of several hosts the first
+   * that answers is used.
+   */
   readonly url?: string
   /** As of `node:tls`: ca, cert, key, servername, …; given, TLS is used whatever the URL says. */
   readonly tls?: ConnectionOptions
-  /** Shown to the server as a bearer token. A function is asked at every connection, and when it is refused (W17). */
+  /** Shown to the server as a bearer token; the URL's. A function is asked at every connection, and when it is refused (W17). */
   readonly token?: string | (() => string | Promise<string>)
   /** A connection that owes an answer and is silent for this long, in ms, is given up; 6 000. */
   readonly commandTimeoutMs?: number
@@ -53,10 +56,10 @@ export interface GrpcSettings {
 export const DEFAULT_PORT = 9_111
 
 const FORM: UrlForm = {
-  shape: /^(?<scheme>grpcs?):\/\/(?<hosts>[^/?#@]+)\/?$/u,
+  shape: /^(?<scheme>grpcs?):\/\/(?:(?<login>[^/?#:@]*)@)?(?<hosts>[^/?#@]+)\/?$/u,
   defaultPort: DEFAULT_PORT,
   of: 'an agent',
-  expected: 'grpc://host[:port] or grpcs://host[:port]; the token is an option',
+  expected: 'grpc://[token@]host[:port][,host[:port]…]',
 }
 
 const isToken: OptionCheck = (value) =>
@@ -79,11 +82,11 @@ export function readOptions(options: GrpcOptions): GrpcSettings {
     maxMessageBytes: integerBetween(64 * 1_024, 2 ** 31 - 1),
     name: isString,
   })
-  const { token, tls } = options
+  const { tls } = options
   if (tls !== undefined) checkTls(tls)
   const url = options.url ?? `grpc://127.0.0.1:${DEFAULT_PORT}`
-  if (url.includes('@')) throw invalidUrl(url, 'url', 'holds a user or password', FORM)
-  const { parts, endpoints } = readServerUrl(url, 'url', FORM)
+  const { parts, endpoints, login } = readServerUrl(url, 'url', FORM)
+  const token = options.token ?? login.username
   return {
     name: options.name ?? 'grpc',
     endpoints,

@@ -133,11 +133,7 @@ export class MemoryTransport implements Transport {
     }
   }
 
-  #commitApplied(
-    ops: readonly Op[],
-    { timeoutMs }: CommitOptions,
-    io: Io,
-  ): Promise<CommitResult> {
+  #commitApplied(ops: readonly Op[], { timeoutMs }: CommitOptions, io: Io): Promise<CommitResult> {
     const applied = new Applied()
     const { versions, deleted } = this.#write(ops, applied, io)
     return applied

@@ -8,11 +8,7 @@ import {
 } from '../../../api/errors.ts'
 import type { ReplaceTurn } from '../../../api/served.ts'
 import type { Client } from '../../../serving/access.ts'
-import type {
-  DataResyncReplies,
-  DataResyncReply,
-  DataResyncRequests,
-} from '../datamsg-schema.ts'
+import type { DataResyncReplies, DataResyncReply, DataResyncRequests } from '../datamsg-schema.ts'
 import type { Context } from './context.ts'
 
 /**

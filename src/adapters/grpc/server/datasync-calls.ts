@@ -68,8 +68,7 @@ export async function commit(
 ): Promise<CommitReply> {
   const canWait = served.capabilities.waitForApplied
   const options: CommitOptions = {
-    waitFor:
-      wait === WAIT.applied || (wait === WAIT.default && canWait) ? 'applied' : 'stored',
+    waitFor: wait === WAIT.applied || (wait === WAIT.default && canWait) ? 'applied' : 'stored',
     timeoutMs: Math.min(
       timeoutMs > 0 ? timeoutMs : settings.appliedTimeoutMs,
       restMs,

@@ -153,7 +153,10 @@ function credentialsOf({ tls }: GrpcServerSettings): ServerCredentials {
   if (tls === undefined) return ServerCredentials.createInsecure()
   const { cert, key, ca } = tls
   try {
-    const pair = { cert_chain: Buffer.from(cert as string), private_key: Buffer.from(key as string) }
+    const pair = {
+      cert_chain: Buffer.from(cert as string),
+      private_key: Buffer.from(key as string),
+    }
     createSecureContext({ cert, key, ...(ca === undefined ? {} : { ca }) })
     const authority = ca === undefined ? null : Buffer.from(ca as string)
     return ServerCredentials.createSsl(authority, [pair], ca !== undefined)

@@ -44,17 +44,8 @@ type Duplex = (call: ServerDuplexStream<Buffer, Buffer>) => void
 export function addServices(server: Server, context: Context): void {
   server.addService(definitionOf(DATAMSG), {
     dataChanges: dataChanges(context),
-    dataResyncs: unary(
-      context,
-      dataResyncRequests,
-      dataResyncReplies,
-      (request, client, restMs) =>
-        replaceAll(
-          request,
-          client,
-          Math.min(restMs, context.settings.appliedTimeoutMs),
-          context,
-        ),
+    dataResyncs: unary(context, dataResyncRequests, dataResyncReplies, (request, client, restMs) =>
+      replaceAll(request, client, Math.min(restMs, context.settings.appliedTimeoutMs), context),
     ),
     ping: unary(context, pingRequest, pingReply, async () => ({ message: 'it works' })),
   })

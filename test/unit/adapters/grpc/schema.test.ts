@@ -90,7 +90,10 @@ describe('the bytes are those of the Go library', () => {
     expect(dataResyncRequests.encode({ msgId, dataResyncs: [item] }).toString('hex')).toBe(
       '0a07' + '0a016f' + '1005' + '2003' + '120a' + '0a022f6b' + '120176' + '1a0174',
     )
-    const replies = { error: { message: 'e' }, dataResyncs: { replies: [{ key: '/k', result: 9 }] } }
+    const replies = {
+      error: { message: 'e' },
+      dataResyncs: { replies: [{ key: '/k', result: 9 }] },
+    }
     expect(dataResyncReplies.encode(replies).toString('hex')).toBe(
       '1203' + '0a0165' + '1a08' + '0a06' + '12022f6b' + '1809',
     )
