@@ -8,7 +8,8 @@ const shared = {
   // The examples import what users import; tsconfig.json has the same for the compiler and tsx.
   moduleNameMapper: {
     '^rx-datasync$': '<rootDir>/src/index.ts',
-    '^rx-datasync/(lmdb|redis|etcd|kafka|rest|rest/server)$': '<rootDir>/src/adapters/$1/index.ts',
+    '^rx-datasync/(lmdb|redis|etcd|kafka|rest|rest/server|grpc|grpc/server)$':
+      '<rootDir>/src/adapters/$1/index.ts',
     '^rx-datasync/(dashboard|telemetry|testing)$': '<rootDir>/src/$1/index.ts',
   },
   transform: {

@@ -4,6 +4,7 @@ import { scenario as dispatch } from './dispatch.ts'
 import { scenario as etcdLatency } from './etcd-latency.ts'
 import { scenario as etcdList } from './etcd-list.ts'
 import { scenario as etcdLive } from './etcd-live.ts'
+import { scenario as grpc } from './grpc.ts'
 import { scenario as kafka } from './kafka.ts'
 import { scenario as kafkaLive } from './kafka-live.ts'
 import { scenario as lmdb } from './lmdb.ts'
@@ -24,4 +25,5 @@ export const scenarios: readonly Scenario[] = [
   kafka,
   kafkaLive,
   cached,
+  grpc,
 ]

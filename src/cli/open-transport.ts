@@ -128,6 +128,18 @@ const SCHEMES: readonly Scheme[] = [
       yield* diagnoseRest(await restOptions(location), prefixes, io)
     },
   },
+  {
+    names: ['grpc', 'grpcs'],
+    example: 'grpc://[token@]host[:port][,host[:port]…]',
+    async open(location) {
+      const { grpc } = await import('../adapters/grpc/index.ts')
+      return grpc({ ...named(location.name), ...(await tlsOptions(location)) })
+    },
+    async *diagnose(location, prefixes, io) {
+      const { diagnoseGrpc } = await import('../adapters/grpc/doctor.ts')
+      yield* diagnoseGrpc(await tlsOptions(location), prefixes, io)
+    },
+  },
 ]
 
 /** The lines of the help about URLs. */

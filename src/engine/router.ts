@@ -5,6 +5,9 @@ import type { SourceChange } from '../source/watch-loop.ts'
 import type { Registration } from './registration.ts'
 import { Ticket } from './ticket.ts'
 
+/** So many receivers of one change are looked through one by one. */
+const FEW = 4
+
 /** Who watches what on one feed. */
 export class Router {
   /** Registrations that hold the feed, and how many of their prefixes do. */
@@ -61,6 +64,14 @@ export class Router {
     before: Position | undefined,
     receipt: Receipt,
   ): void {
+    const [only] = changes
+    if (changes.length === 1 && only !== undefined) {
+      const registrations = this.#fewMatching(only.key)
+      if (registrations !== undefined) {
+        dispatchOne(registrations, feed, only, before, receipt)
+        return
+      }
+    }
     const tickets = new Map<Registration, Ticket>()
     const deliveries: { registration: Registration; change: SourceChange }[] = []
     for (const change of changes) {
@@ -78,5 +89,39 @@ export class Router {
     for (const { registration, change } of deliveries) {
       registration.changed(change, feed, before, tickets.get(registration))
     }
+  }
+
+  /** Who watches the key, each once; undefined when they are many, or one does with two prefixes. */
+  #fewMatching(key: string): Registration[] | undefined {
+    const found: Registration[] = []
+    let plain = true
+    this.#routes.match(key, (registrations) => {
+      if (found.length + registrations.size > FEW) plain = false
+      if (!plain) return
+      for (const registration of registrations) {
+        if (found.includes(registration)) plain = false
+        found.push(registration)
+      }
+    })
+    return plain ? found : undefined
+  }
+}
+
+/** Most writes are one change with one or two receivers: no table of who owes what is made for them. */
+function dispatchOne(
+  registrations: readonly Registration[],
+  feed: Feed,
+  change: SourceChange,
+  before: Position | undefined,
+  receipt: Receipt,
+): void {
+  const answering = registrations.filter(({ hasReceiver }) => hasReceiver)
+  // Names first: an answer may come while the changes are handed out.
+  receipt.routed(answering.map(({ name }) => name))
+  for (const registration of registrations) {
+    const ticket = answering.includes(registration)
+      ? new Ticket(receipt, registration.name).add()
+      : undefined
+    registration.changed(change, feed, before, ticket)
   }
 }

@@ -108,10 +108,15 @@ export class EngineServed implements Served {
     return pageOf(listOf(transport, prefix, io), prefix, options)
   }
 
-  async commit(ops: readonly Op[], options: CommitOptions): Promise<CommitResult> {
-    for (const op of ops) {
-      if (op.type === 'delete-prefix') this.#assertPrefix(op.prefix)
-      else this.#assertKey(op.key)
+  // Not async: servers pass many single operations.
+  commit(ops: readonly Op[], options: CommitOptions): Promise<CommitResult> {
+    try {
+      for (const op of ops) {
+        if (op.type === 'delete-prefix') this.#assertPrefix(op.prefix)
+        else this.#assertKey(op.key)
+      }
+    } catch (error) {
+      return Promise.reject(error)
     }
     return this.#parts.writer.commit(ops, options)
   }

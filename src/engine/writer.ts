@@ -126,20 +126,23 @@ export class Writer {
   }
 
   /** What a server passes on: operations as a transport takes them, checked like everything else that is written. */
-  async commit(ops: readonly Op[], options: CommitOptions): Promise<CommitResult> {
-    const opening = this.#link.opening()
-    checkOptions<WaitOptions>(options, WAIT_CHECKS)
-    const keys = new Set<string>()
-    for (const op of ops) {
-      this.#checkOp(op)
-      const key = op.type === 'delete-prefix' ? `prefix ${op.prefix}` : `key ${op.key}`
-      if (keys.has(key)) throw new InvalidOptionError('key', `${key} is in the transaction already`)
-      keys.add(key)
+  // Not async: servers pass many single operations.
+  commit(ops: readonly Op[], options: CommitOptions): Promise<CommitResult> {
+    try {
+      const opening = this.#link.opening()
+      checkOptions<WaitOptions>(options, WAIT_CHECKS)
+      for (const op of ops) this.#checkOp(op)
+      if (ops.length === 0) return Promise.resolve({ versions: [], deleted: 0, receivers: 0 })
+      if (ops.length > 1) {
+        assertDistinct(ops)
+        this.#require('transactions', 'txn')
+      }
+      return opening === undefined
+        ? this.#commit(ops, options)
+        : opening.then(() => this.#commit(ops, options))
+    } catch (error) {
+      return Promise.reject(error)
     }
-    if (ops.length === 0) return { versions: [], deleted: 0, receivers: 0 }
-    if (ops.length > 1) this.#require('transactions', 'txn')
-    if (opening !== undefined) await opening
-    return this.#commit(ops, options)
   }
 
   async #commitAll(ops: readonly Op[], options: WaitOptions): Promise<TransactionResult> {
@@ -213,7 +216,10 @@ export class Writer {
     }
     assertKey(op.key, maxKeyBytes)
     if (op.type === 'put') {
-      checkOptions<PutOptions>(optionsOf(op), PUT_WAIT_CHECKS)
+      const { ttlMs, ifVersion, ifAbsent } = op
+      if (ttlMs !== undefined || ifVersion !== undefined || ifAbsent !== undefined) {
+        checkOptions<PutOptions>(optionsOf(op), PUT_WAIT_CHECKS)
+      }
       this.#checkPut(op.key, op.value, op)
     } else if (op.ifVersion !== undefined) this.#require('conditionalPut', 'ifVersion')
   }
@@ -277,6 +283,16 @@ export class Writer {
 function toPutResult({ versions, receivers }: CommitResult): PutResult {
   const version = versions[0] ?? ''
   return receivers === undefined ? { version } : { version, receivers }
+}
+
+/** @throws InvalidOptionError (`SYNC_INVALID_OPTION`) when a key stands there twice */
+function assertDistinct(ops: readonly Op[]): void {
+  const keys = new Set<string>()
+  for (const op of ops) {
+    const key = op.type === 'delete-prefix' ? `prefix ${op.prefix}` : `key ${op.key}`
+    if (keys.has(key)) throw new InvalidOptionError('key', `${key} is in the transaction already`)
+    keys.add(key)
+  }
 }
 
 function optionsOf({ ttlMs, ifVersion, ifAbsent }: Op & { type: 'put' }): PutOptions {

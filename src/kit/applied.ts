@@ -5,65 +5,102 @@ import type { Receipt } from '../api/transport.ts'
 
 /**
  * Waits for the receivers of one write (`waitFor: 'applied'`): make one receipt per stream that carries the change,
- * then await `settled`.
+ * then await `settled`. Servers wait for tens of thousands a second, so that little is made for each.
  */
 export class Applied {
-  readonly #waiting = new Set<string>()
-  readonly #refusals: Refusal[] = []
-  #streams = 0
-  #unrouted = 0
+  /** Streams that have not said who will answer, and registrations that have not answered. */
+  #open = 0
   #receivers = 0
-  #check: (() => void) | undefined
+  #refusals: Refusal[] | undefined
+  #settle: (() => void) | undefined
 
   /** A receipt for one more stream; a stream that ends first has to say `routed([])`. */
   receipt(): Receipt {
-    this.#unrouted++
-    const stream = ++this.#streams
-    let open = true
-    return {
-      routed: (registrations) => {
-        if (!open) return
-        open = false
-        this.#unrouted--
-        for (const name of registrations) this.#waiting.add(`${stream}/${name}`)
-        this.#check?.()
-      },
-      answered: (registration, error) => {
-        if (!this.#waiting.delete(`${stream}/${registration}`)) return
-        this.#receivers++
-        if (error !== undefined) this.#refusals.push({ registration, cause: error })
-        this.#check?.()
-      },
-      left: (registration) => {
-        if (this.#waiting.delete(`${stream}/${registration}`)) this.#check?.()
-      },
-    }
+    this.#open++
+    return new StreamReceipt(this)
   }
 
   /**
    * Resolves with the number of receivers that answered when all have.
    * @throws RefusedError when any refused, TimeoutError (`outcome: 'stored'`) after `timeoutMs`
    */
-  async settled(timeoutMs: number, clock: Clock): Promise<number> {
-    if (!this.#isSettled()) {
-      await new Promise<void>((resolve, reject) => {
-        const timer = clock.after(
-          timeoutMs,
-          () => reject(new TimeoutError('waiting for applied', timeoutMs, { outcome: 'stored' })),
-          { keepAlive: true },
-        )
-        this.#check = () => {
-          if (!this.#isSettled()) return
-          timer.stop()
-          resolve()
-        }
-      })
-    }
-    if (this.#refusals.length > 0) throw new RefusedError(this.#refusals)
-    return this.#receivers
+  settled(timeoutMs: number, clock: Clock): Promise<number> {
+    return new Promise((resolve, reject) => {
+      const settle = (): void => {
+        if (this.#refusals !== undefined) reject(new RefusedError(this.#refusals))
+        else resolve(this.#receivers)
+      }
+      if (this.#open === 0) {
+        settle()
+        return
+      }
+      const timer = clock.after(
+        timeoutMs,
+        () => reject(new TimeoutError('waiting for applied', timeoutMs, { outcome: 'stored' })),
+        { keepAlive: true },
+      )
+      this.#settle = () => {
+        timer.stop()
+        settle()
+      }
+    })
   }
 
-  #isSettled(): boolean {
-    return this.#unrouted === 0 && this.#waiting.size === 0
+  /** A stream has named so many registrations. */
+  named(registrations: number): void {
+    this.#close(1 - registrations)
+  }
+
+  /** One of them has answered. */
+  answered(registration: string, error: unknown): void {
+    this.#receivers++
+    if (error !== undefined) (this.#refusals ??= []).push({ registration, cause: error })
+    this.#close(1)
+  }
+
+  /** One of them will not answer. */
+  left(): void {
+    this.#close(1)
+  }
+
+  #close(count: number): void {
+    this.#open -= count
+    if (this.#open === 0) this.#settle?.()
+  }
+}
+
+/** One stream's word; what is said twice counts once. */
+class StreamReceipt implements Receipt {
+  readonly #applied: Applied
+  #routed = false
+  /** The only one that will answer: mostly there is no other. */
+  #only: string | undefined
+  #others: Set<string> | undefined
+
+  constructor(applied: Applied) {
+    this.#applied = applied
+  }
+
+  routed(registrations: readonly string[]): void {
+    if (this.#routed) return
+    this.#routed = true
+    if (registrations.length <= 1) this.#only = registrations[0]
+    else this.#others = new Set(registrations)
+    this.#applied.named(this.#others?.size ?? registrations.length)
+  }
+
+  answered(registration: string, error?: unknown): void {
+    if (this.#take(registration)) this.#applied.answered(registration, error)
+  }
+
+  left(registration: string): void {
+    if (this.#take(registration)) this.#applied.left()
+  }
+
+  #take(registration: string): boolean {
+    if (this.#others !== undefined) return this.#others.delete(registration)
+    if (this.#only !== registration) return false
+    this.#only = undefined
+    return true
   }
 }

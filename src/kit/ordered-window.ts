@@ -54,7 +54,7 @@ export class OrderedWindow<I, R> {
 
   /** One more input would have to wait. */
   get full(): boolean {
-    return !this.#stopped && this.#open >= this.#options.window
+    return !this.#stopped && this.open >= this.#options.window
   }
 
   /** Resolves when one more input may be offered without waiting. */
@@ -64,7 +64,7 @@ export class OrderedWindow<I, R> {
 
   /** Resolves when every result is out. */
   async drained(): Promise<void> {
-    while (!this.#stopped && this.#open > 0) await this.#woken()
+    while (!this.#stopped && this.open > 0) await this.#woken()
   }
 
   /** No work begins any more, and no result comes out. */
@@ -75,7 +75,7 @@ export class OrderedWindow<I, R> {
   }
 
   /** Inputs whose result is not out yet. */
-  get #open(): number {
+  get open(): number {
     return this.#slots.size + (this.#first === undefined ? 0 : 1)
   }
 

@@ -2,6 +2,9 @@ import { createHash } from 'node:crypto'
 import { InvalidOptionError } from '../api/errors.ts'
 import { assertPrefix, hasPrefix } from '../api/key.ts'
 import { checkOptions, isString, isStrings } from '../api/options.ts'
+import { isLoopback } from '../kit/loopback.ts'
+
+export { isLoopback } from '../kit/loopback.ts'
 
 /** Who may do what; one of `token` and `certificate` says who it is. */
 export interface Grant {
@@ -77,16 +80,6 @@ export function accessControl(
     }
     return undefined
   }
-}
-
-/** True when only programs of this machine can reach the address that a server is bound to, or was reached at. */
-export function isLoopback(address: string): boolean {
-  return (
-    address === 'localhost' ||
-    address === '::1' ||
-    address.startsWith('127.') ||
-    address.startsWith('::ffff:127.')
-  )
 }
 
 /**

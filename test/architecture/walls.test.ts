@@ -28,9 +28,10 @@ const WALLS: readonly Wall[] = [
   { folder: 'adapters/memory', ours: ['api', 'kit'], packages: ['node:*'] },
   { folder: 'adapters/lmdb', ours: ['api', 'kit'], packages: ['lmdb', 'node:*'] },
   { folder: 'adapters/redis', ours: ['api', 'kit'], packages: ['ioredis', 'node:*'] },
+  { folder: 'grpc-link', ours: ['api', 'kit'], packages: ['@grpc/grpc-js', 'node:*'] },
   {
     folder: 'adapters/etcd',
-    ours: ['api', 'kit'],
+    ours: ['api', 'kit', 'grpc-link'],
     packages: ['@grpc/grpc-js', 'protobufjs', 'node:*'],
   },
   { folder: 'adapters/kafka', ours: ['api', 'kit'], packages: ['kafkajs', 'rxjs', 'node:*'] },
@@ -45,12 +46,12 @@ const WALLS: readonly Wall[] = [
   { folder: 'adapters/rest', ours: ['api', 'kit'], packages: ['eventsource-parser'] },
   {
     folder: 'adapters/grpc/server',
-    ours: ['api', 'kit', 'serving', 'adapters/grpc'],
+    ours: ['api', 'kit', 'grpc-link', 'serving', 'adapters/grpc'],
     packages: ['@grpc/grpc-js', '@grpc/reflection', 'grpc-health-check', 'protobufjs', 'node:*'],
   },
   {
     folder: 'adapters/grpc',
-    ours: ['api', 'kit'],
+    ours: ['api', 'kit', 'grpc-link'],
     packages: ['@grpc/grpc-js', 'protobufjs', 'node:*'],
   },
   { folder: 'serving', ours: ['api', 'kit'], packages: ['rate-limiter-flexible', 'node:*'] },

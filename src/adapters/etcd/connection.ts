@@ -1,57 +1,26 @@
-import { Client, connectivityState, Metadata, status } from '@grpc/grpc-js'
+import { Metadata, status } from '@grpc/grpc-js'
 import type { ServiceError } from '@grpc/grpc-js'
-import type { Timer } from '../../api/clock.ts'
-import { AccessDeniedError, TimeoutError, TransportUnavailableError } from '../../api/errors.ts'
+import { AccessDeniedError, TransportUnavailableError } from '../../api/errors.ts'
 import type { SyncError } from '../../api/errors.ts'
-import type { Io } from '../../api/transport.ts'
-import { nextTask } from '../../kit/next-task.ts'
-import { answerOf, translate } from './errors.ts'
-import { endpointName } from '../../kit/server-url.ts'
+import { GrpcLink } from '../../grpc-link/link.ts'
+import type { Ambient, CallOptions, Method } from '../../grpc-link/link.ts'
 import type { Endpoint } from '../../kit/server-url.ts'
+import { answerOf } from './errors.ts'
 import type { EtcdSettings } from './options.ts'
 import { authenticateMethod, statusMethod } from './schema.ts'
-import type { Method, StatusResponse } from './schema.ts'
-import { TrackedCredentials } from './tracked-credentials.ts'
+import type { StatusResponse } from './schema.ts'
 import { WatchFeed } from './watch-feed.ts'
 
-/** Time, chance and log of the transport, without a call's signal. */
-export type Ambient = Omit<Io, 'signal'>
+export type { Ambient, CallOptions } from '../../grpc-link/link.ts'
 
-export interface CallOptions {
-  /** A connection that is silent for so long while it owes the answer is given up. */
-  readonly timeoutMs?: number
-  /** Given a function that ends the call. */
-  readonly onStart?: (cancel: () => void) => void
-}
-
-/** Every time; a link's loss is told by the state of the channel. */
-const CHANNEL_OPTIONS = {
-  // One channel is one socket of its own: nothing is sent again behind our back.
-  'grpc.use_local_subchannel_pool': 1,
-  'grpc.enable_retries': 0,
-  'grpc.service_config_disable_resolution': 1,
-  'grpc.enable_http_proxy': 0,
-  'grpc.client_idle_timeout_ms': 2 ** 31 - 1,
-  'grpc-node.flow_control_window': 1_048_576,
-}
-
-/**
- * One connection to one member, from dialling to its end: it never connects again, so nothing is sent twice, and every
- * loss is seen.
- */
+/** One connection to one member, logged in, from dialling to its end. */
 export class Connection {
   readonly endpoint: Endpoint
   readonly #settings: EtcdSettings
   readonly #io: Ambient
-  readonly #credentials: TrackedCredentials
-  readonly #client: Client
-  readonly #listeners = new Set<(error: SyncError) => void>()
+  readonly #link: GrpcLink
   #metadata: Metadata = new Metadata()
   #login: Promise<void> | undefined
-  #lost: SyncError | undefined
-  #opened = false
-  #calls = 0
-  #retired = false
   /** What the member said of itself at the start; undefined where it does not tell. */
   status: StatusResponse | undefined
 
@@ -59,33 +28,22 @@ export class Connection {
     this.endpoint = endpoint
     this.#settings = settings
     this.#io = io
-    this.#credentials = new TrackedCredentials(endpoint, settings.tls)
-    this.#client = new Client(endpointName(endpoint), this.#credentials, {
-      ...CHANNEL_OPTIONS,
-      'grpc.max_receive_message_length': settings.maxMessageBytes,
-      ...(settings.tls?.servername === undefined
-        ? {}
-        : {
-            'grpc.default_authority': settings.tls.servername,
-          }),
-    })
+    this.#link = new GrpcLink(endpoint, settings, io)
   }
 
   /** Why it ended; undefined while it is open. */
   get lost(): SyncError | undefined {
-    return this.#lost
+    return this.#link.lost
   }
 
   /** All bytes received so far: growth proves life, also in the middle of a long answer. */
   get bytesRead(): number {
-    return this.#credentials.bytesRead
+    return this.#link.bytesRead
   }
 
   /** Called once, when the connection ends; at once if it has. Returns how to take it back. */
   onLost(listener: (error: SyncError) => void): () => void {
-    if (this.#lost !== undefined) listener(this.#lost)
-    else this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
+    return this.#link.onLost(listener)
   }
 
   /**
@@ -93,7 +51,7 @@ export class Connection {
    * @throws TransportUnavailableError, also for a member that has no leader or is a learner; AccessDeniedError (login, certificate)
    */
   async open(): Promise<void> {
-    await this.#ready()
+    await this.#link.ready()
     await this.#logIn()
     try {
       this.status = await this.call(statusMethod, {})
@@ -108,7 +66,7 @@ export class Connection {
     if (this.status?.leader.toString() === '0') {
       throw new TransportUnavailableError(this.#settings.name, `${this.#at} has no leader`)
     }
-    this.#opened = true
+    this.#link.accept()
   }
 
   /**
@@ -133,70 +91,25 @@ export class Connection {
 
   /** Begins a watch; nothing is read ahead beyond a small buffer. */
   watch(): WatchFeed {
-    if (this.#lost !== undefined) throw this.#lost
+    if (this.lost !== undefined) throw this.lost
     const metadata = this.#metadata.clone()
     // A member that is cut off from the others ends the watch instead of keeping silent.
     metadata.set('hasleader', 'true')
-    return new WatchFeed(this.#client.getChannel(), metadata)
+    return new WatchFeed(this.#link.channel, metadata)
   }
 
   /** Ends it once the calls under way are answered. */
   retire(): void {
-    this.#retired = true
-    if (this.#calls === 0) this.destroy()
+    this.#link.retire()
   }
 
   /** Ends it at once: a held link would not take a farewell. */
   destroy(reason?: SyncError): void {
-    const lost =
-      reason ?? new TransportUnavailableError(this.#settings.name, `the connection is closed`)
-    if (this.#lost !== undefined) return
-    this.#lost = lost
-    this.#client.close()
-    this.#credentials.destroySockets()
-    const listeners = [...this.#listeners]
-    this.#listeners.clear()
-    for (const listener of listeners) listener(lost)
+    this.#link.destroy(reason)
   }
 
   get #at(): string {
-    return endpointName(this.endpoint)
-  }
-
-  #ready(): Promise<void> {
-    const channel = this.#client.getChannel()
-    return new Promise((resolve, reject) => {
-      const look = (): void => {
-        if (this.#lost !== undefined) {
-          reject(this.#lost)
-          return
-        }
-        const state = channel.getConnectivityState(true)
-        if (state === connectivityState.READY) {
-          this.#credentials.seal()
-          this.#watchState()
-          resolve()
-        } else if (state === connectivityState.TRANSIENT_FAILURE) {
-          reject(this.#failure(`${this.#at} is not reachable`))
-        } else channel.watchConnectivityState(state, Infinity, look)
-      }
-      this.onLost(reject)
-      look()
-    })
-  }
-
-  #watchState(): void {
-    const channel = this.#client.getChannel()
-    channel.watchConnectivityState(connectivityState.READY, Infinity, () => {
-      this.destroy(this.#failure(`the connection to ${this.#at} is lost`))
-    })
-  }
-
-  #failure(problem: string): SyncError {
-    const { failure } = this.#credentials
-    // Later it would look like a refusal of what was under way.
-    if (failure !== undefined && !this.#opened) return translate(this.#settings.name, failure)
-    return new TransportUnavailableError(this.#settings.name, problem)
+    return this.#link.at
   }
 
   async #logIn(): Promise<void> {
@@ -250,55 +163,11 @@ export class Connection {
   }
 
   #send<Request, Response>(
-    { path, request: { encode }, response: { decode } }: Method<Request, Response>,
+    method: Method<Request, Response>,
     request: Request,
-    { timeoutMs = this.#settings.commandTimeoutMs, onStart }: CallOptions,
+    options: CallOptions,
     metadata: Metadata = this.#metadata,
   ): Promise<Response> {
-    if (this.#lost !== undefined) return Promise.reject(this.#lost)
-    return new Promise((resolve, reject) => {
-      let timer: Timer | undefined
-      let settled = false
-      this.#calls++
-      const call = this.#client.makeUnaryRequest(
-        path,
-        encode,
-        decode,
-        request,
-        metadata,
-        (error: ServiceError | null, response?: Response) => {
-          settled = true
-          timer?.stop()
-          this.#calls--
-          if (this.#retired && this.#calls === 0) this.destroy()
-          if (error === null && response !== undefined) resolve(response)
-          else reject(error)
-        },
-      )
-      onStart?.(() => call.cancel())
-      let seen = this.bytesRead
-      const look = (): void => {
-        // A blocked event loop is no silence: what waits to be read gets its turn first.
-        if (this.bytesRead === seen) nextTask(() => nextTask(judge))
-        else judge()
-      }
-      const judge = (): void => {
-        if (settled) return
-        if (this.bytesRead !== seen) {
-          seen = this.bytesRead
-          timer = this.#io.clock.after(timeoutMs, look)
-          return
-        }
-        // A member that stands still answers nobody: the next one's turn comes.
-        const cause = new TimeoutError(`an answer of ${this.#at}`, timeoutMs)
-        this.destroy(
-          new TransportUnavailableError(this.#settings.name, cause.message, {
-            cause,
-            outcome: 'unknown',
-          }),
-        )
-      }
-      timer = this.#io.clock.after(timeoutMs, look)
-    })
+    return this.#link.send(method, request, metadata, options)
   }
 }

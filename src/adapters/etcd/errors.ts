@@ -1,4 +1,6 @@
 import { status } from '@grpc/grpc-js'
+import { isStatusError, translateSocket } from '../../grpc-link/failures.ts'
+import type { StatusError } from '../../grpc-link/failures.ts'
 import {
   AccessDeniedError,
   isSyncError,
@@ -38,11 +40,6 @@ const ANSWERS: ReadonlyMap<string, Answer> = new Map<string, Answer>([
   ['etcdserver: authentication is not enabled', 'no-authentication'],
 ])
 
-interface StatusError {
-  readonly code: number
-  readonly details: string
-}
-
 /** The server's own word that a call failed; undefined for others. */
 export function answerOf(error: unknown): Answer | undefined {
   if (!isStatusError(error)) return undefined
@@ -64,10 +61,6 @@ export function isTooLarge(error: unknown): boolean {
 export function isCutOff(error: unknown): boolean {
   return isStatusError(error) && error.code === status.UNAVAILABLE
 }
-
-/** What Node calls a certificate that does not hold; all of OpenSSL's X509_V_ERR codes are of these kinds. */
-const CERTIFICATE =
-  /^(?:ERR_TLS_|ERR_SSL_|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|ERROR_IN_CERT|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_EXCEEDED|EPROTO$)/u
 
 /** Statuses that say that there was no answer, or one that leaves open what became of a write. */
 const OPEN: ReadonlySet<number> = new Set([
@@ -91,12 +84,7 @@ export function translate(
 ): SyncError {
   if (isSyncError(error)) return error
   if (isStatusError(error)) return translateStatus(transport, error, outcome)
-  const code = codeOf(error)
-  if (CERTIFICATE.test(code)) {
-    return new AccessDeniedError(transport, `TLS failed (${code})`, { cause: error })
-  }
-  const problem = code === '' ? 'the connection is lost' : `no connection (${code})`
-  return new TransportUnavailableError(transport, problem, { cause: error, outcome })
+  return translateSocket(transport, error, outcome)
 }
 
 function translateStatus(transport: string, error: StatusError, outcome: WriteOutcome): SyncError {
@@ -121,21 +109,4 @@ function translateStatus(transport: string, error: StatusError, outcome: WriteOu
 /** @throws PayloadTooLargeError (`SYNC_PAYLOAD_TOO_LARGE`) */
 export function assertSize(what: string, size: number, limit: number): void {
   if (size > limit) throw new PayloadTooLargeError(what, size, limit)
-}
-
-function isStatusError(error: unknown): error is StatusError {
-  return (
-    typeof error === 'object' &&
-    error !== null &&
-    'code' in error &&
-    typeof error.code === 'number' &&
-    'details' in error &&
-    typeof error.details === 'string'
-  )
-}
-
-/** Of Node's own errors; another realm's `Error` (vm, Jest) is no `Error` here. */
-function codeOf(error: unknown): string {
-  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : ''
-  return typeof code === 'string' ? code : ''
 }

@@ -5,6 +5,8 @@ import {
   TransportUnavailableError,
   UnsupportedOptionError,
 } from '../../api/errors.ts'
+import type { SyncError } from '../../api/errors.ts'
+import type { Endpoint } from '../../kit/server-url.ts'
 import type {
   Batch,
   Capabilities,
@@ -16,13 +18,14 @@ import type {
   RawPair,
   Transport,
 } from '../../api/transport.ts'
-import { Cancellations } from './cancellations.ts'
-import { CommandConnection } from './command-connection.ts'
+import { Cancellations } from '../../kit/cancellations.ts'
 import { Committer } from './commit.ts'
 import type { WriteProgress } from './commit.ts'
-import type { Ambient, Connection } from './connection.ts'
-import { Dialer } from './dialer.ts'
-import { translate } from './errors.ts'
+import { CommandConnection } from '../../grpc-link/command-connection.ts'
+import { Dialer } from '../../grpc-link/dialer.ts'
+import { Connection } from './connection.ts'
+import type { Ambient } from './connection.ts'
+import { isCutOff, translate } from './errors.ts'
 import { listedPair } from './etcd-pair.ts'
 import { keyText, rangeOf } from './key-range.ts'
 import { Leases } from './leases.ts'
@@ -201,10 +204,17 @@ export class DefaultEtcdTransport implements EtcdTransport {
     if (this.#closing !== undefined) throw new ClosedError(this.name)
     if (this.#working !== undefined) return this.#working
     const ambient: Ambient = { clock: io.clock, logger: io.logger, random: io.random }
-    const dialer = new Dialer(this.#settings, ambient)
+    const { name, endpoints, connectTimeoutMs } = this.#settings
+    const explain = (error: unknown): SyncError => translate(name, error)
+    const make = (endpoint: Endpoint): Connection =>
+      new Connection(endpoint, this.#settings, ambient)
+    const dialer = new Dialer(
+      { name, endpoints, connectTimeoutMs, make, translate: explain },
+      ambient,
+    )
     this.#working = {
       dialer,
-      commands: new CommandConnection(this.#settings, dialer, ambient),
+      commands: new CommandConnection({ name, dialer, translate: explain, isCutOff }, ambient),
       committer: new Committer(this.#settings, new Leases(io.clock)),
     }
     return this.#working
@@ -262,7 +272,7 @@ export class DefaultEtcdTransport implements EtcdTransport {
 
 /** What exists once the transport is used. */
 interface Working {
-  readonly dialer: Dialer
-  readonly commands: CommandConnection
+  readonly dialer: Dialer<Connection>
+  readonly commands: CommandConnection<Connection>
   readonly committer: Committer
 }

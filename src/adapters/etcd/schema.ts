@@ -1,5 +1,8 @@
 import protobuf from 'protobufjs/light.js'
 import type { Type } from 'protobufjs/light.js'
+import type { Codec, Method } from '../../grpc-link/link.ts'
+
+export type { Codec, Method } from '../../grpc-link/link.ts'
 
 /** A 64-bit number as protobufjs gives it. */
 export type Int64 = number | { toNumber(): number; toString(radix?: number): string }
@@ -160,19 +163,6 @@ export interface MemberListResponse {
     readonly clientURLs: readonly string[]
     readonly isLearner: boolean
   }[]
-}
-
-/** How one message is written or read. */
-export interface Codec<T> {
-  readonly encode: (message: T) => Buffer
-  readonly decode: (bytes: Uint8Array) => T
-}
-
-/** One unary call of etcd's API. */
-export interface Method<Request, Response> {
-  readonly path: string
-  readonly request: Codec<Request>
-  readonly response: Codec<Response>
 }
 
 type Field = readonly [type: string, id: number, rule?: 'repeated']

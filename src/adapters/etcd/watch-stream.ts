@@ -1,13 +1,13 @@
 import { AccessDeniedError, TransportUnavailableError } from '../../api/errors.ts'
 import type { Batch, Io, Position, RawPair } from '../../api/transport.ts'
 import type { Connection } from './connection.ts'
-import type { Dialer } from './dialer.ts'
+import type { Dialer } from '../../grpc-link/dialer.ts'
 import { answerOf, isTooLarge, translate } from './errors.ts'
 import { listedPair } from './etcd-pair.ts'
 import { EventFolder } from './event-folder.ts'
 import { hullOf, keyText, rangeOf } from './key-range.ts'
 import type { KeyRange } from './key-range.ts'
-import { LifeSign } from './life-sign.ts'
+import { LifeSign } from '../../grpc-link/life-sign.ts'
 import { listPages } from './list-pages.ts'
 import type { EtcdSettings } from './options.ts'
 import { checkPosition } from './position-check.ts'
@@ -40,7 +40,7 @@ export interface WatchStreamOptions {
   readonly settings: EtcdSettings
   readonly prefixes: readonly string[]
   readonly io: Io
-  readonly dialer: Dialer
+  readonly dialer: Dialer<Connection>
   readonly memory: StreamMemory
   readonly skipped: () => void
 }

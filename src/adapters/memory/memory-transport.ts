@@ -134,14 +134,12 @@ export class MemoryTransport implements Transport {
     }
   }
 
-  async #commitApplied(
-    ops: readonly Op[],
-    { timeoutMs }: CommitOptions,
-    io: Io,
-  ): Promise<CommitResult> {
+  #commitApplied(ops: readonly Op[], { timeoutMs }: CommitOptions, io: Io): Promise<CommitResult> {
     const applied = new Applied()
-    const result = this.#write(ops, applied, io)
-    return { ...result, receivers: await applied.settled(timeoutMs, io.clock) }
+    const { versions, deleted } = this.#write(ops, applied, io)
+    return applied
+      .settled(timeoutMs, io.clock)
+      .then((receivers) => ({ versions, ...(deleted === undefined ? {} : { deleted }), receivers }))
   }
 
   #write(ops: readonly Op[], applied: Applied | undefined, io: Io): CommitResult {

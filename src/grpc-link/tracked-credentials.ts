@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import { connect } from 'node:tls'
 import type { ConnectionOptions } from 'node:tls'
 import { ChannelCredentials } from '@grpc/grpc-js'
-import type { Endpoint } from '../../kit/server-url.ts'
+import type { Endpoint } from '../kit/server-url.ts'
 
 type Connector = ReturnType<ChannelCredentials['_createSecureConnector']>
 

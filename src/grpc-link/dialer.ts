@@ -1,21 +1,42 @@
-import { isSyncError, TransportUnavailableError } from '../../api/errors.ts'
-import { Connection } from './connection.ts'
-import type { Ambient } from './connection.ts'
-import { translate } from './errors.ts'
-import { endpointName } from '../../kit/server-url.ts'
-import type { EtcdSettings } from './options.ts'
+import { isSyncError, TransportUnavailableError } from '../api/errors.ts'
+import type { SyncError } from '../api/errors.ts'
+import { endpointName } from '../kit/server-url.ts'
+import type { Endpoint } from '../kit/server-url.ts'
+import type { Ambient } from './link.ts'
+
+/** One connection to one server: it ends once, and is not made again. */
+export interface Dialled {
+  readonly lost: SyncError | undefined
+  open(): Promise<void>
+  onLost(listener: (error: SyncError) => void): () => void
+  /** Ends it once the calls under way are answered. */
+  retire(): void
+  /** Ends it at once. */
+  destroy(reason?: SyncError): void
+}
+
+export interface DialerOptions<C extends Dialled> {
+  /** Of the transport, in errors. */
+  readonly name: string
+  readonly endpoints: readonly Endpoint[]
+  /** From dialling to a connection that is open. */
+  readonly connectTimeoutMs: number
+  /** Nothing is contacted before its `open`. */
+  readonly make: (endpoint: Endpoint) => C
+  readonly translate: (error: unknown) => SyncError
+}
 
 /** Connects to the members in turn. */
-export class Dialer {
-  readonly #settings: EtcdSettings
+export class Dialer<C extends Dialled> {
+  readonly #options: DialerOptions<C>
   readonly #io: Ambient
   #next: number
 
-  constructor(settings: EtcdSettings, io: Ambient) {
-    this.#settings = settings
+  constructor(options: DialerOptions<C>, io: Ambient) {
+    this.#options = options
     this.#io = io
     // Many clients spread over the members.
-    this.#next = Math.floor(io.random() * settings.endpoints.length)
+    this.#next = Math.floor(io.random() * options.endpoints.length)
   }
 
   /**
@@ -23,8 +44,8 @@ export class Dialer {
    * @throws AccessDeniedError when a member refuses user, password or certificate; else TransportUnavailableError; the
    * signal's reason
    */
-  async dial(signal: AbortSignal): Promise<Connection> {
-    const { endpoints, name } = this.#settings
+  async dial(signal: AbortSignal): Promise<C> {
+    const { endpoints, name } = this.#options
     const failures: unknown[] = []
     while (failures.length < endpoints.length) {
       signal.throwIfAborted()
@@ -44,12 +65,12 @@ export class Dialer {
     })
   }
 
-  async #connect(signal: AbortSignal): Promise<Connection> {
-    const { endpoints, connectTimeoutMs, name } = this.#settings
+  async #connect(signal: AbortSignal): Promise<C> {
+    const { endpoints, connectTimeoutMs, name } = this.#options
     const at = this.#next % endpoints.length
     const endpoint = endpoints[at]
     if (endpoint === undefined) throw new TransportUnavailableError(name, 'there is no endpoint')
-    const connection = new Connection(endpoint, this.#settings, this.#io)
+    const connection = this.#options.make(endpoint)
     const onAbort = (): void => connection.destroy()
     signal.addEventListener('abort', onAbort, { once: true })
     const limit = this.#io.clock.after(connectTimeoutMs, () => {
@@ -69,7 +90,7 @@ export class Dialer {
       })
       return connection
     } catch (error) {
-      const reason = connection.lost ?? translate(name, error)
+      const reason = connection.lost ?? this.#options.translate(error)
       connection.destroy()
       throw reason
     } finally {

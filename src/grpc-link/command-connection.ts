@@ -1,44 +1,49 @@
-import { ClosedError, TransportUnavailableError } from '../../api/errors.ts'
-import type { SyncError } from '../../api/errors.ts'
-import { backoffMs } from '../../kit/backoff.ts'
-import type { Ambient, Connection } from './connection.ts'
-import type { Dialer } from './dialer.ts'
-import { isCutOff, translate } from './errors.ts'
-import type { EtcdSettings } from './options.ts'
+import { ClosedError, TransportUnavailableError } from '../api/errors.ts'
+import type { SyncError } from '../api/errors.ts'
+import { backoffMs } from '../kit/backoff.ts'
+import type { Dialer, Dialled } from './dialer.ts'
+import type { Ambient } from './link.ts'
 
 /** As the core's own reconnects (datasync.md §4). */
 const BACKOFF = { baseMs: 100, capMs: 30_000 } as const
+
+export interface CommandOptions<C extends Dialled> {
+  /** Of the transport, in errors. */
+  readonly name: string
+  readonly dialer: Dialer<C>
+  readonly translate: (error: unknown) => SyncError
+  /** True for a failure after which another connection is the better choice, though this one is open. */
+  readonly isCutOff: (error: unknown) => boolean
+}
 
 /**
  * The connection for reads and writes, dialled when it is wanted. Callers share one attempt; after a failed one they are
  * refused at once, with outcome `not-applied`, until the back-off is over (W14).
  */
-export class CommandConnection {
-  readonly #settings: EtcdSettings
-  readonly #dialer: Dialer
+export class CommandConnection<C extends Dialled> {
+  readonly #options: CommandOptions<C>
   readonly #io: Ambient
   readonly #closing: AbortController = new AbortController()
   /** No longer used, with calls under way. */
-  readonly #retired = new Set<Connection>()
-  #connection: Connection | undefined
-  #dialling: Promise<Connection> | undefined
+  readonly #retired = new Set<C>()
+  #connection: C | undefined
+  #dialling: Promise<C> | undefined
   #failures = 0
   #refusal: SyncError | undefined
   #backOff: { stop(): void } | undefined
 
-  constructor(settings: EtcdSettings, dialer: Dialer, io: Ambient) {
-    this.#settings = settings
-    this.#dialer = dialer
+  constructor(options: CommandOptions<C>, io: Ambient) {
+    this.#options = options
     this.#io = io
   }
 
   /** The open connection; undefined when one has to be dialled. */
-  get present(): Connection | undefined {
+  get present(): C | undefined {
     return this.#connection?.lost === undefined ? this.#connection : undefined
   }
 
   /** @throws what {@link Dialer.dial} does; the last failure's error during the back-off; ClosedError */
-  get(): Promise<Connection> {
+  get(): Promise<C> {
     const open = this.present
     if (open !== undefined) return Promise.resolve(open)
     if (this.#refusal !== undefined) return Promise.reject(this.#refusal)
@@ -54,8 +59,8 @@ export class CommandConnection {
   }
 
   /** A call has failed: a member that cannot reach the others keeps its connection, so the next call goes elsewhere. */
-  failed(error: unknown, connection: Connection): void {
-    if (connection !== this.#connection || !isCutOff(error)) return
+  failed(error: unknown, connection: C): void {
+    if (connection !== this.#connection || !this.#options.isCutOff(error)) return
     this.#connection = undefined
     this.#retired.add(connection)
     connection.onLost(() => this.#retired.delete(connection))
@@ -64,28 +69,28 @@ export class CommandConnection {
 
   async close(): Promise<void> {
     this.#backOff?.stop()
-    this.#closing.abort(new ClosedError(this.#settings.name))
+    this.#closing.abort(new ClosedError(this.#options.name))
     await this.#dialling?.catch(() => {})
-    const closed = new ClosedError(this.#settings.name)
+    const closed = new ClosedError(this.#options.name)
     this.#connection?.destroy(closed)
     for (const connection of this.#retired) connection.destroy(closed)
   }
 
-  async #connect(): Promise<Connection> {
+  async #connect(): Promise<C> {
     try {
-      const connection = await this.#dialer.dial(this.#closing.signal)
+      const connection = await this.#options.dialer.dial(this.#closing.signal)
       this.#connection = connection
       return connection
     } catch (error) {
       this.#closing.signal.throwIfAborted()
-      const failure = translate(this.#settings.name, error)
+      const failure = this.#options.translate(error)
       this.#fail(failure)
       throw failure
     }
   }
 
   #fail(cause: SyncError): void {
-    const { name } = this.#settings
+    const { name } = this.#options
     const { clock, logger, random } = this.#io
     const waitMs = backoffMs(this.#failures++, random, BACKOFF)
     logger.warn({ transport: name, err: cause, waitMs }, 'no connection for commands')

@@ -1,6 +1,11 @@
-import type { Timer } from '../../api/clock.ts'
-import type { Io } from '../../api/transport.ts'
-import type { Connection } from './connection.ts'
+import type { Timer } from '../api/clock.ts'
+import type { Io } from '../api/transport.ts'
+
+/** What is looked at: a {@link GrpcLink}, or what holds one. */
+export interface Receiving {
+  /** All bytes received so far. */
+  readonly bytesRead: number
+}
 
 /** Looks per liveness bound: of two in a row one finds the answer to what the other asked. */
 const LOOKS = 4
@@ -10,7 +15,7 @@ const LOOKS = 4
  * life but what the server has sent.
  */
 export class LifeSign {
-  readonly #connection: Connection
+  readonly #connection: Receiving
   readonly #clock: Io['clock']
   readonly #everyMs: number
   readonly #onLook: (alive: boolean) => void
@@ -19,7 +24,7 @@ export class LifeSign {
 
   /** `onLook` is called after each interval; when nothing came, it asks. */
   constructor(
-    connection: Connection,
+    connection: Receiving,
     clock: Io['clock'],
     livenessMs: number,
     onLook: (alive: boolean) => void,

@@ -1,0 +1,184 @@
+import { Metadata } from '@grpc/grpc-js'
+import { TransportUnavailableError } from '../../api/errors.ts'
+import type { SyncError } from '../../api/errors.ts'
+import { TimeoutError } from '../../api/errors.ts'
+import { LifeSign } from '../../grpc-link/life-sign.ts'
+import { GrpcLink } from '../../grpc-link/link.ts'
+import type { Ambient, CallOptions, Codec, Method } from '../../grpc-link/link.ts'
+import { MessageFeed } from '../../grpc-link/message-feed.ts'
+import type { Endpoint } from '../../kit/server-url.ts'
+import { isUnauthenticated } from './errors.ts'
+import type { GrpcSettings } from './options.ts'
+import { infoMethod } from './watch-schema.ts'
+import type { InfoReply } from './watch-schema.ts'
+
+/** Looks per command timeout; so many in a row without a byte are silence. */
+const LOOKS = 4
+
+/** One connection to one served agent, from dialling to its end. */
+export class Connection {
+  readonly #settings: GrpcSettings
+  readonly #io: Ambient
+  readonly #link: GrpcLink
+  #metadata = new Metadata()
+  #renewal: Promise<void> | undefined
+  #info: InfoReply | undefined
+  readonly #asksInfo: boolean
+
+  /** `asksInfo`: the server is to be one of ours, and says what it can do. */
+  constructor(endpoint: Endpoint, settings: GrpcSettings, io: Ambient, asksInfo = true) {
+    this.#settings = settings
+    this.#io = io
+    this.#asksInfo = asksInfo
+    const pingMs = settings.commandTimeoutMs / 2
+    this.#link = new GrpcLink(
+      endpoint,
+      {
+        ...settings,
+        channel: {
+          // While an answer is owed, pings prove that somebody is there, however long it takes. Silence is judged by
+          // bytes: on a slow link the answer to a ping waits behind others.
+          'grpc.keepalive_time_ms': pingMs,
+          'grpc.keepalive_timeout_ms': 2 ** 31 - 1,
+        },
+      },
+      io,
+    )
+  }
+
+  get lost(): SyncError | undefined {
+    return this.#link.lost
+  }
+
+  get bytesRead(): number {
+    return this.#link.bytesRead
+  }
+
+  /** What the server said of itself at the start. */
+  get info(): InfoReply | undefined {
+    return this.#info
+  }
+
+  onLost(listener: (error: SyncError) => void): () => void {
+    return this.#link.onLost(listener)
+  }
+
+  /** @throws TransportUnavailableError, AccessDeniedError (certificate); ServiceError of gRPC for a refused token */
+  async open(): Promise<void> {
+    await this.#link.ready()
+    await this.#authorize()
+    if (this.#asksInfo) this.#info = await this.#link.send(infoMethod, {}, this.#metadata)
+    this.#link.accept()
+  }
+
+  retire(): void {
+    this.#link.retire()
+  }
+
+  destroy(reason?: SyncError): void {
+    this.#link.destroy(reason)
+  }
+
+  /**
+   * One call. A token that is no longer known is fetched anew, once (W17): what was refused was not applied.
+   * @throws ServiceError of gRPC; TransportUnavailableError
+   */
+  async call<Request, Response>(
+    method: Method<Request, Response>,
+    request: Request,
+    options: CallOptions = {},
+  ): Promise<Response> {
+    const metadata = this.#metadata
+    try {
+      return await this.#link.send(method, request, metadata, options)
+    } catch (error) {
+      if (!isUnauthenticated(error) || this.#settings.token === undefined) throw error
+      if (this.#metadata === metadata) await (this.#renewal ??= this.#renew())
+      return this.#link.send(method, request, this.#metadata, options)
+    }
+  }
+
+  /** Begins a call that is answered by a stream. */
+  feed<Request, Response>(
+    path: string,
+    request: Codec<Request>,
+    response: Codec<Response>,
+    message: Request,
+  ): MessageFeed<Response> {
+    const feed = this.openFeed(path, response)
+    feed.request(request.encode(message))
+    return feed
+  }
+
+  /** Begins a call; what is sent is the caller's business. */
+  openFeed<Response>(path: string, response: Codec<Response>): MessageFeed<Response> {
+    if (this.lost !== undefined) throw this.lost
+    return new MessageFeed(this.#link.channel, path, this.#metadata, response.decode)
+  }
+
+  /** The messages of an answer, to its end; a connection that is silent meanwhile is given up. */
+  async *read<Response>(feed: MessageFeed<Response>): AsyncGenerator<Response> {
+    const { name, commandTimeoutMs } = this.#settings
+    const forget = this.onLost((lost) => feed.fail(lost))
+    let silent = 0
+    const life = new LifeSign(this, this.#io.clock, commandTimeoutMs, (alive) => {
+      silent = alive || !feed.awaited ? 0 : silent + 1
+      if (silent <= LOOKS) return
+      const cause = new TimeoutError(`an answer of ${this.#link.at}`, commandTimeoutMs)
+      this.destroy(new TransportUnavailableError(name, cause.message, { cause }))
+    })
+    try {
+      for (;;) {
+        const message = feed.poll()
+        if (message !== undefined) yield message
+        else await feed.wait()
+      }
+    } catch (error) {
+      // The status OK is the end.
+      if ((error as { code?: unknown }).code !== 0) throw error
+    } finally {
+      life.stop()
+      forget()
+      feed.cancel()
+    }
+  }
+
+  async #renew(): Promise<void> {
+    try {
+      await this.#authorize()
+    } finally {
+      this.#renewal = undefined
+    }
+  }
+
+  /** @throws TransportUnavailableError when the token is not to be had in time */
+  async #authorize(): Promise<void> {
+    const { token, name, connectTimeoutMs } = this.#settings
+    if (token === undefined) return
+    const given = await new Promise<string>((resolve, reject) => {
+      const fail = (problem: string, cause?: unknown): void =>
+        reject(new TransportUnavailableError(name, problem, { cause }))
+      const limit = this.#io.clock.after(connectTimeoutMs, () => {
+        fail(`the token was not given within ${connectTimeoutMs} ms`)
+      })
+      const forget = this.onLost(reject)
+      Promise.resolve()
+        .then(token)
+        .then(resolve, (cause: unknown) => fail('the function for the token has failed', cause))
+        .finally(() => {
+          limit.stop()
+          forget()
+        })
+    })
+    const metadata = new Metadata()
+    try {
+      metadata.set('authorization', `Bearer ${given}`)
+    } catch {
+      // The driver's error would show it.
+      throw new TransportUnavailableError(name, 'the token cannot be sent: it is no header text', {
+        retryable: false,
+      })
+    }
+    this.#metadata = metadata
+  }
+}
