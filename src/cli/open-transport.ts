@@ -166,17 +166,6 @@ export function diagnose(
   return schemeOf(location.url).diagnose(location, prefixes, io)
 }
 
-/** `env:NAME` stands for a URL in the environment. @throws UsageError when there is none */
-export function resolveUrl(url: string, env: NodeJS.ProcessEnv): string {
-  if (!url.startsWith('env:')) return url
-  const name = url.slice('env:'.length)
-  const value = env[name]
-  if (value === undefined || value === '') {
-    throw new UsageError(`the environment variable ${JSON.stringify(name)} is not set`)
-  }
-  return value
-}
-
 function urlLine(example: string, others: readonly string[]): string {
   if (others.length === 0) return `  ${example}`
   return `  ${example}\n      also ${others.map((name) => `${name}://`).join(', ')}`

@@ -8,6 +8,7 @@ import { get } from './commands/get.ts'
 import { ls } from './commands/ls.ts'
 import { mirror } from './commands/mirror.ts'
 import { put } from './commands/put.ts'
+import { serve } from './commands/serve.ts'
 import { watch } from './commands/watch.ts'
 import { EXIT, EXIT_HELP } from './exit-codes.ts'
 import type { ExitCode } from './exit-codes.ts'
@@ -33,6 +34,7 @@ async function runProgram(argv: readonly string[], surroundings: Surroundings): 
   commands.add(put)
   commands.add(del)
   commands.add(mirror)
+  commands.add(serve)
   commands.add(doctor)
   commands.add(demo)
   try {

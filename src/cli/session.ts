@@ -7,9 +7,10 @@ import { silentLogger } from '../api/logger.ts'
 import type { Logger } from '../api/logger.ts'
 import type { Io } from '../api/transport.ts'
 import type { Agent } from '../agent/agent.ts'
+import { fromEnvironment } from './environment.ts'
 import { noteLogger } from './note-logger.ts'
 import { Notes } from './notes.ts'
-import { openTransport, resolveUrl } from './open-transport.ts'
+import { openTransport } from './open-transport.ts'
 import type { Access, Location } from './open-transport.ts'
 import { Output } from './output.ts'
 import type { TerminalStream } from './output.ts'
@@ -115,19 +116,23 @@ export class Session {
   /** Where a URL of the command line leads; `name` is `source` or `target` where there are two. @throws UsageError for an `env:` that is not set */
   locate(url: string, name?: string): Location {
     const { set = {}, tlsCa, tlsCert, tlsKey } = this.options
-    const resolved = resolveUrl(url, this.#surroundings.env)
+    const resolved = fromEnvironment(url, this.#surroundings.env)
     this.#secrets.learn(resolved)
     const settings = this.#withToken(name === undefined ? set : settingsOf(name, set))
     return { url: resolved, name, settings, tls: { ca: tlsCa, cert: tlsCert, key: tlsKey } }
   }
 
+  /** What a text of the command line, or of a file that it names, stands for: a secret, shown in no message. */
+  secret(text: string): string {
+    const secret = fromEnvironment(text, this.#surroundings.env)
+    this.#secrets.learnText(secret)
+    return secret
+  }
+
   /** A token may stand in the environment, as URLs may. */
   #withToken(settings: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
     const { token } = settings
-    if (typeof token !== 'string') return settings
-    const resolved = resolveUrl(token, this.#surroundings.env)
-    this.#secrets.learnText(resolved)
-    return { ...settings, token: resolved }
+    return typeof token === 'string' ? { ...settings, token: this.secret(token) } : settings
   }
 
   /** An agent on the store at a URL, not started; it is closed after the command. */

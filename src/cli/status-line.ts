@@ -15,6 +15,7 @@ export class StatusLine {
   readonly #agent: Agent
   #timer: NodeJS.Timeout | undefined
   #told = ''
+  #linkOnly = false
   #subscription: Unsubscribable | undefined
 
   constructor(notes: Notes, agent: Agent) {
@@ -22,9 +23,10 @@ export class StatusLine {
     this.#agent = agent
   }
 
-  /** From now on, until `stop`. */
-  follow(registration: WatchRegistration): void {
-    this.#subscription = registration.status$.subscribe(() => this.#look())
+  /** From now on, until `stop`; without a registration the link is all that there is to tell. */
+  follow(registration?: WatchRegistration): void {
+    this.#linkOnly = registration === undefined
+    this.#subscription = registration?.status$.subscribe(() => this.#look())
     this.#timer = setInterval(() => this.#look(), LOOK_MS)
     this.#timer.unref()
   }
@@ -48,7 +50,7 @@ export class StatusLine {
       const text =
         refused === undefined ? linkText(transport) : `repeating: ${describeError(refused)}`
       // An agent that closes because it could not open has no stream that is down.
-      if (transport.state === 'live' && !begun) continue
+      if (transport.state === 'live' && !begun && !this.#linkOnly) continue
       if (text !== this.#told) {
         this.#told = text
         this.#notes.line(`${transport.name}: ${printable(text)}`)

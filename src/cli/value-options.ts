@@ -62,8 +62,8 @@ export async function messageTypeOf(
   return (await messageTypes(options)).find(([prefix]) => hasPrefix(key, prefix))?.[1]
 }
 
-/** Longest prefix first. */
-async function messageTypes({
+/** Longest prefix first. @throws UsageError */
+export async function messageTypes({
   type = [],
   proto = [],
   protoPath = [],

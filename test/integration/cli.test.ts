@@ -7,7 +7,7 @@ import type { CliOutcome } from '../support/cli.ts'
 import { tempDir } from '../support/temp-dir.ts'
 
 const NETWORK = ['--proto', 'proto/examples/network.proto']
-const COMMANDS = ['watch', 'get', 'ls', 'put', 'del', 'mirror', 'doctor', 'demo']
+const COMMANDS = ['watch', 'get', 'ls', 'put', 'del', 'mirror', 'serve', 'doctor', 'demo']
 
 describe('datasync', () => {
   it('shows its version and its help, which has every command and exit code', async () => {

@@ -15,7 +15,7 @@ export const demo: CommandSpec<DemoOptions> = {
   declare: (command) => command.option('--keep', 'go on with a change every 2 s, until Ctrl-C'),
   examples: [
     ['demo', 'ends by itself after a few seconds'],
-    ['demo --keep', 'then read its store from another terminal with ls and get'],
+    ['demo --keep', 'then look at its dashboard, and watch it from another terminal'],
   ],
   endless: ({ keep }) => keep === true,
   async run(session, _args, { keep = false, json = false }) {
@@ -41,7 +41,7 @@ export const demo: CommandSpec<DemoOptions> = {
     }
     narrator.chapter(
       'It goes on',
-      `In another terminal: datasync ls ${url} --values\nCtrl-C ends it.`,
+      `The dashboard: ${story.url}/dashboard/\nIn another terminal: datasync watch ${story.url} /config/\nCtrl-C ends it.`,
     )
     await session.during('the demo', story.goOn(), 0)
   },

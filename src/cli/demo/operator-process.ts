@@ -4,23 +4,27 @@ import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type {
   OperatorAnswer,
-  OperatorMessage,
+  OperatorCommand,
+  OperatorOrder,
+  OperatorReport,
   OperatorRequest,
-  OperatorStep,
 } from './operator-messages.ts'
 
-/** Carries out a request; must not throw. */
-export type Carry = (request: OperatorRequest) => Promise<OperatorAnswer>
+/** Who tells what the other process does. */
+export interface OperatorListener {
+  asks(request: OperatorRequest): void
+  answered(answer: OperatorAnswer): void
+}
 
-/** The other process, as the agent sees it. */
+/** The other process, as the agent's sees it. */
 export class OperatorProcess {
   readonly #child: ChildProcess
   readonly #exited: Promise<void>
-  readonly #carry: Carry
+  readonly #listener: OperatorListener
   #stepEnded: (() => void) | undefined
 
-  constructor(carry: Carry) {
-    this.#carry = carry
+  constructor(listener: OperatorListener) {
+    this.#listener = listener
     // Sources run as .ts, the package as .js.
     const program = new URL(`./operator${extname(import.meta.url)}`, import.meta.url)
     this.#child = fork(fileURLToPath(program), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
@@ -30,18 +34,18 @@ export class OperatorProcess {
         resolve()
       })
     })
-    this.#child.on('message', (message: OperatorMessage) => void this.#receive(message))
+    this.#child.on('message', (report: OperatorReport) => this.#receive(report))
   }
 
   get pid(): number {
     return this.#child.pid ?? 0
   }
 
-  /** Lets it do a step; resolves when all of its requests are answered. */
-  step(step: OperatorStep): Promise<void> {
+  /** Resolves when all of its requests are answered, or it is gone. */
+  carryOut(order: OperatorOrder): Promise<void> {
     return new Promise((resolve) => {
       this.#stepEnded = resolve
-      if (this.#child.connected) this.#child.send(step)
+      if (this.#child.connected) this.#send(order)
       else resolve()
     })
   }
@@ -52,12 +56,21 @@ export class OperatorProcess {
     await this.#exited
   }
 
-  async #receive(message: OperatorMessage): Promise<void> {
-    if (message === 'done') {
-      this.#stepEnded?.()
-      return
+  #receive(report: OperatorReport): void {
+    switch (report.kind) {
+      case 'asks':
+        this.#listener.asks(report.request)
+        this.#send('go')
+        return
+      case 'answered':
+        this.#listener.answered(report.answer)
+        return
+      case 'done':
+        this.#stepEnded?.()
     }
-    const answer = await this.#carry(message)
-    if (this.#child.connected) this.#child.send(answer)
+  }
+
+  #send(command: OperatorCommand): void {
+    if (this.#child.connected) this.#child.send(command)
   }
 }

@@ -1,31 +1,65 @@
 /**
- * The other process of the demo: somebody's tool that changes the configuration. It knows JSON and a pipe to the agent,
- * neither the store nor its driver.
+ * The other process of the demo: somebody's tool that changes the configuration. It knows HTTP and JSON, neither the
+ * store, which has one owner, nor its driver, nor this package.
  */
+import { describeError } from '../../api/errors.ts'
 import type {
   OperatorAnswer,
-  OperatorMessage,
+  OperatorCommand,
+  OperatorOrder,
+  OperatorReport,
   OperatorRequest,
-  OperatorStep,
 } from './operator-messages.ts'
 
 const ETH1 = { enabled: true, addresses: ['10.0.1.1/24'] }
 
 serve(process)
 
-/** Sends a step's requests, each after the answer to the one before; ends with the pipe. */
+/** Carries out orders, one at a time; ends with the pipe. */
 function serve(pipe: NodeJS.Process): void {
-  let waiting: OperatorRequest[] = []
-  pipe.on('message', (message: OperatorStep | OperatorAnswer) => {
-    if (typeof message === 'string') waiting = requestsOf(message)
-    const next: OperatorMessage = waiting.shift() ?? 'done'
-    pipe.send?.(next)
+  let told = (): void => {}
+  const report = (message: OperatorReport): void => void pipe.send?.(message)
+  pipe.on('message', (command: OperatorCommand) => {
+    if (command === 'go') told()
+    else void carryOut(command)
   })
   // Ctrl-C reaches both processes; the agent ends first.
   pipe.on('SIGINT', () => {})
+
+  async function carryOut({ step, url }: OperatorOrder): Promise<void> {
+    for (const request of requestsOf(step)) {
+      const heard = new Promise<void>((resolve) => {
+        told = resolve
+      })
+      report({ kind: 'asks', request })
+      await heard
+      report({ kind: 'answered', answer: await send(url, request) })
+    }
+    report({ kind: 'done' })
+  }
 }
 
-function requestsOf(step: OperatorStep): OperatorRequest[] {
+async function send(url: string, { key, json }: OperatorRequest): Promise<OperatorAnswer> {
+  const target = `${url}/v1/keys?${new URLSearchParams({ key })}`
+  try {
+    const response = await fetch(
+      target,
+      json === undefined
+        ? { method: 'DELETE' }
+        : {
+            method: 'PUT',
+            headers: { 'content-type': 'application/json' },
+            body: JSON.stringify(json),
+          },
+    )
+    const body = (await response.json()) as { readonly detail?: string }
+    return { status: response.status, detail: body.detail }
+  } catch (error) {
+    return { status: 0, detail: describeError(error) }
+  }
+}
+
+function requestsOf(step: OperatorOrder['step']): OperatorRequest[] {
   switch (step) {
     case 'changes':
       return [

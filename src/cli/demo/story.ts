@@ -1,15 +1,15 @@
 import { Agent } from '../../agent/agent.ts'
-import { describeError } from '../../api/errors.ts'
 import type { Logger } from '../../api/logger.ts'
 import type { Message } from '../../api/message.ts'
 import type { Plugin } from '../../api/plugin.ts'
+import type { RestServer } from '../../adapters/rest/server/index.ts'
 import type { Transport } from '../../api/transport.ts'
 import type { RunReport } from '../../api/run-report.ts'
 import { ConfigPlugin } from './config-plugin.ts'
 import { demoModels } from './models.ts'
 import type { DemoModel, DemoModels } from './models.ts'
 import type { Narrator } from './narrator.ts'
-import type { OperatorAnswer, OperatorRequest } from './operator-messages.ts'
+import type { OperatorAnswer, OperatorOrder, OperatorRequest } from './operator-messages.ts'
 import { OperatorProcess } from './operator-process.ts'
 
 const SMALLEST_MTU = 68
@@ -30,6 +30,8 @@ export class Story {
   readonly #models: DemoModels = demoModels()
   #agent: Agent | undefined
   #operator: OperatorProcess | undefined
+  #server: RestServer | undefined
+  #port = 0
   #telling: Promise<void> | undefined
 
   constructor(options: StoryOptions) {
@@ -61,7 +63,7 @@ export class Story {
   async goOn(): Promise<void> {
     const { signal } = this.#options
     while (!signal.aborted) {
-      await this.#operator?.step('tick')
+      await this.#order('tick')
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, TICK_MS)
         signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true })
@@ -72,10 +74,40 @@ export class Story {
   /** Also in the middle of a chapter. */
   async close(): Promise<void> {
     await this.#operator?.close()
-    await this.#agent?.close()
+    await this.#closeAgent()
     // It may have opened another agent meanwhile.
     await this.#telling
+    await this.#closeAgent()
+  }
+
+  /** Where REST and the dashboard are. */
+  get url(): string | undefined {
+    return this.#server?.url
+  }
+
+  async #closeAgent(): Promise<void> {
+    await this.#server?.close()
     await this.#agent?.close()
+  }
+
+  async #serve(agent: Agent): Promise<void> {
+    const [{ serveRest }, { dashboard }] = await Promise.all([
+      import('../../adapters/rest/server/index.ts'),
+      import('../../dashboard/index.ts'),
+    ])
+    const models = Object.values(this.#models).map(({ items }) => items)
+    this.#server = await serveRest(agent, {
+      port: this.#port,
+      models,
+      mount: [{ path: '/dashboard', router: dashboard(agent, { models }) }],
+    })
+    // After a restart it is where it was.
+    this.#port = this.#server.port
+    const { narrator } = this.#options
+    narrator.says(
+      'agent',
+      `REST at ${this.#server.url}/v1/, dashboard at ${this.#server.url}/dashboard/`,
+    )
   }
 
   async #fill(): Promise<void> {
@@ -102,18 +134,23 @@ export class Story {
       '2. RESYNC: every plugin gets the whole state, in order',
       'Routes need interfaces, access lists need both: each waits until the one before has said done.',
     )
-    this.#report(await (this.#agent as Agent).start())
+    const agent = this.#agent as Agent
+    this.#report(await agent.start())
+    await this.#serve(agent)
   }
 
   async #changes(): Promise<void> {
     const { narrator } = this.#options
-    const operator = new OperatorProcess((request) => this.#carry(request))
+    const operator = new OperatorProcess({
+      asks: (request) => this.#asks(request),
+      answered: (answer) => this.#answered(answer),
+    })
     this.#operator = operator
     narrator.chapter(
       `3. CHANGEs from another process (pid ${operator.pid})`,
-      'Each plugin gets its own, with the previous value; the other process hears when it is applied.',
+      'It knows HTTP and JSON only: the store has one owner. Each plugin gets its own change, with the previous value.',
     )
-    await operator.step('changes')
+    await this.#order('changes')
   }
 
   async #refusal(): Promise<void> {
@@ -124,13 +161,13 @@ export class Story {
     )
     const agent = this.#agent as Agent
     const recovered = this.#acknowledged(agent, 'refused')
-    await this.#operator?.step('impossible')
+    await this.#order('impossible')
     await recovered
     narrator.says(
       'agent',
       'the plugin has the whole state again; the mistake is mended at its source',
     )
-    await this.#operator?.step('correction')
+    await this.#order('correction')
   }
 
   async #restart(): Promise<void> {
@@ -139,9 +176,11 @@ export class Story {
       '5. A restart',
       'The agent closes and a new one opens the same folder: nothing is lost, and again RESYNC in order.',
     )
-    await this.#agent?.close()
+    await this.#closeAgent()
     narrator.says('agent', 'closed: the store is free')
-    this.#report(await (await this.#newAgent()).start())
+    const agent = await this.#newAgent()
+    this.#report(await agent.start())
+    await this.#serve(agent)
   }
 
   async #newAgent(): Promise<Agent> {
@@ -178,33 +217,25 @@ export class Story {
     ]
   }
 
-  /** Writes what the other process asks for, and waits until the plugins have applied it. */
-  async #carry({ key, json }: OperatorRequest): Promise<OperatorAnswer> {
-    const { narrator } = this.#options
-    const agent = this.#agent as Agent
-    const waitFor = 'applied'
-    try {
-      if (json === undefined) {
-        narrator.says('operator', `delete ${key}`)
-        await agent.delete(key, { waitFor })
-      } else {
-        narrator.says('operator', `put ${key}  ${JSON.stringify(json)}`)
-        await agent.put(key, this.#message(key, json), { waitFor })
-      }
-      narrator.says('operator', narrator.good('applied'))
-      return { ok: true }
-    } catch (error) {
-      narrator.says('operator', narrator.bad(`answer: ${describeError(error)}`))
-      return { ok: false }
-    }
+  async #order(step: OperatorOrder['step']): Promise<void> {
+    const url = this.#server?.url
+    if (url !== undefined) await this.#operator?.carryOut({ step, url })
   }
 
-  #message(key: string, json: unknown): Message {
-    const models: readonly DemoModel<unknown>[] = Object.values(this.#models)
-    const owner = models.find(({ items }) => items.owns({ key }))
-    const value = owner?.items.json?.fromJson(json)
-    if (owner === undefined || value === undefined) throw new Error(`nobody knows ${key}`)
-    return owner.codec.message(value)
+  #asks({ key, json }: OperatorRequest): void {
+    const method = json === undefined ? 'DELETE' : 'PUT'
+    const body = json === undefined ? '' : `  ${JSON.stringify(json)}`
+    this.#options.narrator.says('operator', `${method} ${key}${body}`)
+  }
+
+  #answered({ status, detail }: OperatorAnswer): void {
+    const { narrator } = this.#options
+    narrator.says(
+      'operator',
+      status === 200
+        ? narrator.good(`${status}: every plugin has applied it`)
+        : narrator.bad(`${status}: ${detail ?? 'not applied'}`),
+    )
   }
 
   /** Resolves when a RESYNC for this reason has been acknowledged. */

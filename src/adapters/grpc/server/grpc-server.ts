@@ -19,6 +19,8 @@ import { addServices } from './services.ts'
 
 /** An agent that is served over gRPC. */
 export interface GrpcServer extends AsyncDisposable {
+  /** For clients of this machine: `grpc://127.0.0.1:9111`, with TLS `grpcs://…`. */
+  readonly url: string
   readonly address: string
   readonly port: number
   /** Open connections. */
@@ -69,6 +71,12 @@ export class RunningServer implements GrpcServer {
     )
     this.#health.addToServer(this.#server)
     if (settings.reflection) addReflection(this.#server)
+  }
+
+  get url(): string {
+    const { address, port } = this.#bound
+    const host = address.includes(':') ? `[${address}]` : address
+    return `${this.#settings.tls === undefined ? 'grpc' : 'grpcs'}://${host}:${port}`
   }
 
   get address(): string {

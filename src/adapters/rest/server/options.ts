@@ -35,12 +35,14 @@ export interface RestRouterOptions extends ServedOptions {
   readonly rootKeys?: boolean
 }
 
-/** What Express and Node call for a request; Express's own `Router` is one. */
-export type RequestHandler = (
-  request: IncomingMessage,
-  response: ServerResponse,
-  next: (error?: unknown) => void,
-) => unknown
+/** What Express and Node call for a request. A method, so that Express's own `Router`, which asks for more, is one. */
+export type RequestHandler = {
+  handle(
+    request: IncomingMessage,
+    response: ServerResponse,
+    next: (error?: unknown) => void,
+  ): unknown
+}['handle']
 
 /** Options of {@link serveRest}. */
 export interface ServeRestOptions extends RestRouterOptions {

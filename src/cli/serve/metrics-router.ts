@@ -1,0 +1,33 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Registry } from 'prom-client'
+import { accessControl, isLoopback } from '../../serving/access.ts'
+import type { Grant } from '../../serving/access.ts'
+import { credentialsOf, isLocalHost } from '../../serving/http-credentials.ts'
+
+/** Prometheus metrics, for whoever has any access at all: they hold no keys and no values. */
+export function metricsRouter(
+  registry: Registry,
+  access: readonly Grant[] | undefined,
+): (request: IncomingMessage, response: ServerResponse) => void {
+  const identify = accessControl(access, [''])
+  return (request, response) => {
+    const { socket, headers } = request
+    const local = isLoopback(socket.localAddress ?? '') && isLocalHost(headers.host)
+    if (access === undefined && !local) {
+      response.writeHead(403).end()
+      return
+    }
+    if (identify(credentialsOf(request)) === undefined) {
+      response.writeHead(401, { 'www-authenticate': 'Bearer' }).end()
+      return
+    }
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      response.writeHead(405, { allow: 'GET, HEAD' }).end()
+      return
+    }
+    registry.metrics().then(
+      (text) => response.writeHead(200, { 'content-type': registry.contentType }).end(text),
+      () => response.writeHead(500).end(),
+    )
+  }
+}

@@ -1,0 +1,23 @@
+import type { IncomingMessage } from 'node:http'
+import type { TLSSocket } from 'node:tls'
+import { certificateNames } from './access.ts'
+import type { Credentials } from './access.ts'
+
+/** What a request shows: a bearer token, and the names of a certificate that an authority of ours has signed. */
+export function credentialsOf(request: IncomingMessage): Credentials {
+  const { authorization } = request.headers
+  const token = /^Bearer +(?<token>[\w.~+/=-]+) *$/iu.exec(authorization ?? '')?.groups?.['token']
+  const socket = request.socket as Partial<TLSSocket>
+  const certificate = socket.authorized === true ? socket.getPeerCertificate?.() : undefined
+  return {
+    // A header that is no token is a wrong one, not none.
+    token: token ?? authorization,
+    ...(certificate === undefined ? {} : { certificateNames: certificateNames(certificate) }),
+  }
+}
+
+/** True when a Host header names this machine itself: a page of another site can have its name lead here (DNS rebinding). */
+export function isLocalHost(host: string | undefined): boolean {
+  const name = /^(?<name>\[[\da-f:.]+\]|[^:]+)(?::\d{1,5})?$/iu.exec(host ?? '')?.groups?.['name']
+  return name !== undefined && /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/iu.test(name)
+}

@@ -1,0 +1,119 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, it } from '@jest/globals'
+import { runCli, startCli } from '../support/cli.ts'
+import { HubProcess } from '../support/hub-process.ts'
+import { tempDir } from '../support/temp-dir.ts'
+import { waitFor } from '../support/wait-for.ts'
+
+describe('datasync serve', () => {
+  it('serves an embedded store to other processes, over HTTP and gRPC', async () => {
+    const folder = await tempDir('hub')
+    const hub = await HubProcess.start({ upstream: `lmdb:${join(folder, 'store')}` })
+    for (const [url, other] of [
+      [hub.http, hub.grpc],
+      [hub.grpc, hub.http],
+    ] as const) {
+      expect(await runCli(['put', url, '/c/a', url])).toMatchObject({ code: 0, stderr: '' })
+      const read = await runCli(['get', other, '/c/a'])
+      expect(read.records).toMatchObject([{ key: '/c/a', value: url }])
+      const watch = startCli(['watch', other, '/c/'])
+      await watch.record(({ event }) => event === 'resynced')
+      await runCli(['put', url, '/c/b', 'two'])
+      await watch.record(
+        ({ event, key, value }) => event === 'put' && key === '/c/b' && value === 'two',
+      )
+      await runCli(['del', url, '/c/b'])
+      await watch.record(({ event, key }) => event === 'delete' && key === '/c/b')
+      expect(await watch.kill('SIGINT')).toMatchObject({ code: 0 })
+    }
+    expect(await hub.cli.kill('SIGTERM')).toMatchObject({ code: 0 })
+  })
+
+  it('says where it listens, and has metrics, health and a page', async () => {
+    const hub = await HubProcess.start()
+    expect(hub.cli.records[0]).toEqual({ event: 'serving', http: hub.http, grpc: hub.grpc })
+    const text = async (path: string): Promise<string> => (await fetch(hub.http + path)).text()
+    expect(await text('/metrics')).toContain('datasync_')
+    expect(await text('/dashboard/')).toContain('<!doctype html>')
+    expect(JSON.parse(await text('/v1/health'))).toMatchObject({ status: 'ok' })
+  })
+
+  it('a watcher goes on when the hub was killed and is back', async () => {
+    const folder = await tempDir('hub')
+    const hub = await HubProcess.start({ upstream: `lmdb:${join(folder, 'store')}` })
+    await runCli(['put', hub.http, '/c/a', '1'])
+    const watches = [hub.http, hub.grpc].map((url) => startCli(['watch', url, '/c/']))
+    for (const watch of watches) await watch.record(({ event }) => event === 'resynced')
+    await hub.kill()
+    for (const watch of watches) await watch.says('reconnecting')
+    await hub.start()
+    for (const watch of watches) {
+      await watch.record(({ event, reason }) => event === 'resync' && reason === 'reconnected')
+    }
+    await runCli(['put', hub.grpc, '/c/b', '2'])
+    for (const watch of watches) await watch.record(({ key }) => key === '/c/b')
+  })
+
+  it('lets in whom the access file names, to what it names', async () => {
+    const folder = await tempDir('hub')
+    const access = join(folder, 'access.json')
+    const reader = 'reader-0123456789abcdef'
+    const writer = 'writer-0123456789abcdef'
+    await writeFile(
+      access,
+      JSON.stringify([
+        { name: 'reader', token: reader, read: ['/c/'] },
+        { name: 'writer', token: 'env:WRITER', read: [''], write: ['/c/'] },
+      ]),
+    )
+    const hub = await HubProcess.start({
+      args: ['--access', access, '--verbose'],
+      env: { WRITER: writer },
+    })
+    const as = (token: string): string[] => ['--set', `token=${token}`]
+    for (const url of [hub.http, hub.grpc]) {
+      expect(await runCli(['put', url, '/c/a', 'x', ...as(writer)])).toMatchObject({ code: 0 })
+      expect(await runCli(['put', url, '/d/a', 'x', ...as(writer)])).toMatchObject({ code: 5 })
+      expect(await runCli(['get', url, '/c/a', ...as(reader)])).toMatchObject({ code: 0 })
+      expect(await runCli(['put', url, '/c/a', 'y', ...as(reader)])).toMatchObject({ code: 5 })
+      expect(await runCli(['ls', url, '/', ...as(reader)])).toMatchObject({ code: 5 })
+      const refused = await runCli(['get', url, '/c/a'])
+      expect(refused.code).toBe(5)
+      expect(refused.stderr).toContain('SYNC_ACCESS_DENIED')
+      expect((await runCli(['get', url, '/c/a', ...as('wrong-0123456789abcdef')])).code).toBe(5)
+    }
+    expect((await fetch(`${hub.http}/metrics`)).status).toBe(401)
+    // No secret is told, however loud it is.
+    expect(hub.cli.stderr + hub.cli.stdout).not.toContain(writer)
+    expect(hub.cli.stderr + hub.cli.stdout).not.toContain(reader)
+  })
+
+  it.each([
+    [['--upstream', 'memory:'], 'nothing to serve on'],
+    [['--upstream', 'memory:', '--http', 'nonsense'], 'Give :port'],
+    [['--upstream', 'memory:', '--http', '0.0.0.0:0'], 'other machines'],
+    [['--upstream', 'memory:', '--grpc', '0.0.0.0:0'], 'other machines'],
+    [['--upstream', 'memory:', '--http', ':0', '--serve-cert', 'x.pem'], 'belong together'],
+    [['--upstream', 'memory:', '--http', ':0', '--access', '/nowhere.json'], 'cannot be read'],
+    [['--http', ':0'], 'upstream'],
+    [['--upstream', 'nothing:', '--http', ':0'], 'scheme'],
+  ])('refuses %j', async (args, text) => {
+    const { code, stderr } = await runCli(['serve', ...args])
+    expect(stderr).toContain(text)
+    expect(code).toBe(2)
+  })
+
+  it('frees its ports when it is ended', async () => {
+    const hub = await HubProcess.start()
+    await hub.cli.kill('SIGINT')
+    await waitFor(async () => {
+      const failed: unknown = await fetch(hub.http).then(
+        () => undefined,
+        (error: unknown) => error,
+      )
+      return failed !== undefined
+    })
+    await hub.start()
+  })
+})
