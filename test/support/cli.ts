@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { guardedSpawn } from './guarded-spawn.ts'
 import type { Signal } from './guarded-spawn.ts'
@@ -51,6 +51,8 @@ function mainFile(): string {
   execFileSync(process.execPath, [compiler, '-p', 'tsconfig.build.json', '--outDir', folder], {
     cwd: ROOT,
   })
+  const page = execFileSync(process.execPath, ['tools/page.mjs', '--cache'], { cwd: ROOT })
+  cpSync(page.toString().trim(), join(folder, 'dashboard/assets'), { recursive: true })
   compiled.main = join(folder, 'cli/main.js')
   return compiled.main
 }

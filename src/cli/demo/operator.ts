@@ -18,7 +18,9 @@ serve(process)
 /** Carries out orders, one at a time; ends with the pipe. */
 function serve(pipe: NodeJS.Process): void {
   let told = (): void => {}
-  const report = (message: OperatorReport): void => void pipe.send?.(message)
+  // The agent may be gone meanwhile: then this process ends with the pipe, too.
+  const report = (message: OperatorReport): void =>
+    void pipe.send?.(message, undefined, {}, () => {})
   pipe.on('message', (command: OperatorCommand) => {
     if (command === 'go') told()
     else void carryOut(command)
