@@ -8,6 +8,10 @@ import { filesUnder, readText, ROOT } from '../support/repository.ts'
 
 const run = promisify(execFile)
 
+function byAll(text: string): string[] {
+  return [1, 2, 3].map((agent) => `agent ${agent}: ${text}`)
+}
+
 /** What each prints, from the first line to the last. */
 const EXPECTED: Readonly<Record<string, readonly string[]>> = {
   '01-first-steps': ['RESYNC 1 lamp', 'CHANGE put /lamp/hall', 'CHANGE delete /lamp/kitchen'],
@@ -54,6 +58,17 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
     '-- a typing error loses nothing: the last good state is kept until the file is mended',
     'RESYNC (reconnected): [["/lamp/kitchen","on"]]',
   ],
+  '06-a-hub-and-three-agents': [
+    '-- a hub, which has the store, and three agents, which have none',
+    ...byAll('RESYNC (startup): nothing'),
+    '-- what one writes comes to all',
+    ...byAll('CHANGE eth0: none -> 1500'),
+    ...byAll('CHANGE eth0: 1500 -> 9000'),
+    '-- the hub is killed and started again: everybody is in step again by itself',
+    ...byAll('RESYNC (reconnected): eth0 9000'),
+    ...byAll('CHANGE lo: none -> 65536'),
+  ],
+  '07-watch-in-a-browser': ['CHANGE put kitchen', 'the page: 200', 'its program: bundled'],
 }
 const ON_REDIS = '03-interfaces-and-routes-on-redis'
 

@@ -128,7 +128,7 @@ export class UnionStream {
     changes: readonly SourceChange[],
     receipt: Receipt | undefined,
   ): void {
-    const told = this.#view.changed(index, changes)
+    const told = this.#view.changed(index, changes, receipt !== undefined)
     this.#pushChanges(told, part.included ? receipt : undefined)
     if (!this.#listed || !part.included) receipt?.routed([])
   }

@@ -70,12 +70,19 @@ export class UnionView {
     return this.#changedBy.get(key)
   }
 
-  /** Keys of one part have changed; of a key that is named twice the second mention finds all told. */
-  changed(part: number, changed: readonly { readonly key: string }[]): RawChange[] {
+  /**
+   * Keys of one part have changed; of a key that is named twice the second mention finds all told. With `awaited` a
+   * writer waits for receivers: a value that another part has shown already is told once more, for them to answer.
+   */
+  changed(
+    part: number,
+    changed: readonly { readonly key: string }[],
+    awaited: boolean,
+  ): RawChange[] {
     const changes: RawChange[] = []
     for (const { key } of changed) {
       if (this.#conflict === 'latest') this.#noteChange(part, key)
-      const change = this.#settle(key)
+      const change = this.#settle(key, awaited)
       if (change !== undefined) changes.push(change)
     }
     return changes
@@ -133,7 +140,7 @@ export class UnionView {
   }
 
   /** The change that makes the seen pair of a key right, or undefined when it is. */
-  #settle(key: string): RawChange | undefined {
+  #settle(key: string, awaited = false): RawChange | undefined {
     const seen = this.#pairs.get(key)
     const winner = this.#winner(key)
     if (winner === undefined) {
@@ -143,7 +150,7 @@ export class UnionView {
     }
     if (seen?.source === winner.source) return undefined
     const equal = seen !== undefined && sameBytes(seen.value, winner.source.value)
-    if (equal && seen.part !== winner.part) {
+    if (equal && seen.part !== winner.part && !awaited) {
       // Another part now stands for the same value: nothing to tell, but the version names it.
       this.#pairs.set(key, this.#pair(winner, seen.revision))
       return undefined
