@@ -311,6 +311,30 @@ describe('access to a REST server', () => {
     server.close()
   })
 
+  it('further routers stand beside it, below paths of their own', async () => {
+    const router = express.Router()
+    router.get('/page', (_request, response) => {
+      response.send('a page')
+    })
+    router.get('/broken', () => {
+      throw new Error('secret')
+    })
+    const { url, server } = await serveAgent({
+      path: '/agent',
+      rootKeys: true,
+      mount: [{ path: '/dashboard', router }],
+    })
+    expect(url).toBe(`http://127.0.0.1:${server.port}/agent`)
+    const base = `http://127.0.0.1:${server.port}`
+    expect((await http(base, '/dashboard/page')).text).toBe('a page')
+    expect((await http(base, '/dashboard/other')).json).toMatchObject({ status: 404 })
+    const broken = await http(base, '/dashboard/broken')
+    expect([broken.status, broken.json.code]).toEqual([500, 'SYNC_BUG'])
+    expect(broken.text).not.toContain('secret')
+    expect((await http(base, '/agent/v1/health')).status).toBe(200)
+    expect((await http(base, '/agent/a', { method: 'PUT' })).json).toMatchObject({ key: '/a' })
+  })
+
   it('slow heads and bodies, large heads, too many connections are refused', async () => {
     const { url, server } = await serveAgent({
       headersTimeoutMs: 300,

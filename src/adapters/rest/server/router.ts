@@ -151,7 +151,7 @@ export function restRouter(agent: Servable, options: RestRouterOptions = {}): Re
   const handler: RequestHandler = (request, response, next) =>
     router(request as Request, response as Response, next)
   return Object.assign(handler, {
-    router: router as unknown as RequestHandler,
+    router,
     closeWatches: () => service.close(new ClosedError('the server')),
   })
 }
