@@ -60,9 +60,18 @@ describe('the REST transport', () => {
       { code: 'SYNC_TIMEOUT' },
       { code: 'SYNC_TIMEOUT' },
     ])
+  })
+
+  it('applied, out of time: the server says in time that it is stored', async () => {
+    const { url } = await serveAgent({}, {}, (agent) => {
+      agent
+        .watch('slow', '/x/', { doneTimeoutMs: { change: 0 } })
+        .handle({ change: () => new Promise(() => {}) })
+    })
+    const agent = client(url)
     await expect(
-      agent.put('/x/a', value('5'), { waitFor: 'applied', timeoutMs: 50 }),
-    ).rejects.toMatchObject({ code: 'SYNC_TIMEOUT', outcome: 'stored', timeoutMs: 50 })
+      agent.put('/x/a', value('5'), { waitFor: 'applied', timeoutMs: 1_000 }),
+    ).rejects.toMatchObject({ code: 'SYNC_TIMEOUT', outcome: 'stored', timeoutMs: 1_000 })
     expect(Buffer.from((await agent.get('/x/a'))?.bytes ?? []).toString()).toBe('5')
   })
 
@@ -202,6 +211,25 @@ describe('the REST transport', () => {
     })
     await transport.close()
     await expect(commitTo(transport, put('/x', '1'))).rejects.toMatchObject({ code: 'SYNC_CLOSED' })
+  })
+
+  it('a fetch that sends a write again, as browsers may, has it done once', async () => {
+    let changes = 0
+    const { url } = await serveAgent({}, {}, (agent) => {
+      agent.watch('counter', '').handle({ change: () => void changes++ })
+    })
+    const twice: typeof fetch = async (...request) => {
+      await fetch(...request)
+      return fetch(...request)
+    }
+    const transport = rest({ url, fetch: twice })
+    await transport.open(realIo())
+    const unknown = { code: 'SYNC_UNAVAILABLE', outcome: 'unknown' }
+    await expect(commitTo(transport, put('/x', '1'))).rejects.toMatchObject(unknown)
+    await expect(commitTo(transport, put('/x', '2'), put('/y', '2'))).rejects.toMatchObject(unknown)
+    expect(await transport.get(['/x', '/y'], realIo())).toHaveLength(2)
+    await waitFor(() => changes === 3)
+    await transport.close()
   })
 
   it('a function for headers is asked for every request; one that throws is no answer', async () => {

@@ -85,7 +85,11 @@ export class HttpClient {
     this.#assertGoesOn(call)
     const init = {
       method,
-      headers: { ...credentials, ...request.headers },
+      headers: {
+        ...credentials,
+        ...request.headers,
+        ...(request.write === true ? { 'idempotency-key': newId() } : {}),
+      },
       ...(body === undefined ? {} : { body: body as string | Uint8Array<ArrayBuffer> }),
       cache: 'no-store',
       // Followed, a write would be sent again, and the token to somebody else.
@@ -154,4 +158,9 @@ export class HttpClient {
     this.#open.delete(call)
     this.#calls.release(call, io.signal)
   }
+}
+
+/** Names one write, which a browser may send twice when a connection that it had kept turns out dead. */
+function newId(): string {
+  return Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join('-')
 }

@@ -100,7 +100,7 @@ export class Guard {
     response.writeHead(204, {
       'access-control-allow-methods': 'GET, HEAD, PUT, POST, DELETE',
       'access-control-allow-headers':
-        'Accept, Authorization, Content-Type, If-Match, If-None-Match, Last-Event-ID',
+        'Accept, Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID',
       'access-control-max-age': '600',
       ...(request.headers['access-control-request-private-network'] === 'true'
         ? { 'access-control-allow-private-network': 'true' }

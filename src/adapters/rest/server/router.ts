@@ -19,6 +19,7 @@ import { readRouterOptions } from './options.ts'
 import type { RequestHandler, RestRouterOptions } from './options.ts'
 import { HttpProblem, problemFor, retryAfter, sendProblem } from './problem.ts'
 import { keyOfPath } from './query.ts'
+import { RequestIds } from './request-ids.ts'
 import { Service } from './service.ts'
 import { transact } from './txn.ts'
 import { watch } from './watch.ts'
@@ -55,6 +56,7 @@ export function restRouter(agent: Servable, options: RestRouterOptions = {}): Re
   // Strict: what is nearly a path of ours is none.
   const router = Router({ caseSensitive: true, strict: true })
   const texts = new BatchTexts(service.values)
+  const ids = new RequestIds()
 
   /** Who asks is looked at before what they send is read. */
   const route = (path: string, methods: Methods, open = false): void => {
@@ -64,6 +66,9 @@ export function restRouter(agent: Servable, options: RestRouterOptions = {}): Re
       const caller = await service.guard.identify(request)
       if (!served.ready) throw notReady(served.io.random)
       const body = await readBody(request, settings.limits.maxBodyBytes)
+      const writes = request.method === 'PUT' || request.method === 'DELETE' || path === '/v1/txn'
+      const id = request.headers['idempotency-key']
+      if (writes && typeof id === 'string' && !ids.take(caller.id, id)) throw sentTwice()
       await handler(service, new Exchange(request, response, { caller, body, writeTimeoutMs }))
     }
     for (const [method, handler] of Object.entries(methods) as [keyof Methods, Handler][]) {
@@ -183,6 +188,12 @@ function health({ served }: Service, exchange: Exchange): void {
   const status = !served.ready ? 'starting' : state === 'stale' ? 'degraded' : 'ok'
   const headers: Record<string, string> = status === 'ok' ? {} : retryAfter(served.io.random)
   exchange.json(status === 'ok' ? 200 : 503, { status }, headers)
+}
+
+/** A browser sends a request again when a kept connection was dead: the first one may be under way. */
+function sentTwice(): HttpProblem {
+  const detail = 'this request was sent before; what became of it is not known here'
+  return new HttpProblem(409, 'SYNC_UNAVAILABLE', detail, { details: { outcome: 'unknown' } })
 }
 
 function notReady(random: () => number): HttpProblem {
