@@ -278,6 +278,11 @@ describe('access to a REST server', () => {
     )
     expect(statuses.filter((status) => status === 200).length).toBeLessThanOrEqual(20)
     expect(statuses).toContain(429)
+    // What needs no credentials is counted by address.
+    const probes = await Promise.all(
+      Array.from({ length: 30 }, () => http(url, '/v1/openapi.json').then(({ status }) => status)),
+    )
+    expect(probes).toContain(429)
     const other = await http(url, '/v1/info', { headers: bearer(WRITER) })
     expect(other.status).toBe(200)
   })

@@ -66,6 +66,13 @@ export class Guard {
     return { client, id }
   }
 
+  /** Of a request that needs no credentials. @throws HttpProblem 429 */
+  async stranger(request: IncomingMessage): Promise<Caller> {
+    const id = `at ${request.socket.remoteAddress ?? ''}`
+    await this.#take(this.#rate, id)
+    return { client: STRANGER, id }
+  }
+
   async #take(rate: RequestRate, id: string): Promise<void> {
     const waitMs = await rate.take(id)
     if (waitMs === undefined) return
@@ -109,6 +116,15 @@ export class Guard {
     response.end()
     return true
   }
+}
+
+/** Who has shown nothing may do nothing. */
+const STRANGER: Client = {
+  name: 'stranger',
+  mayRead: () => false,
+  mayWrite: () => false,
+  readable: [],
+  writable: [],
 }
 
 function credentialsOf(request: IncomingMessage): Credentials {

@@ -77,14 +77,14 @@ export function openApiDocument({ access, limits, rootKeys }: RouterSettings): J
           ...json('Health'),
           503: content(JSON_TYPE, ref('Health'), 'Starting, degraded or closed'),
         },
-        [...AT_DOOR, 500],
+        [...AT_DOOR, 429, 500],
         [],
       ),
       '/v1/openapi.json': both(
         'This document; needs no credentials',
         [],
         { 200: content(JSON_TYPE, { type: 'object' }, 'OK') },
-        [...AT_DOOR, 500],
+        [...AT_DOOR, 429, 500],
         [],
       ),
       '/v1/keys': {

@@ -75,11 +75,8 @@ export function restRouter(agent: Servable, options: RestRouterOptions = {}): Re
       const name = method.toLowerCase() as Lowercase<keyof Methods>
       if (open) {
         at[name](async (request: Request, response: Response) => {
-          const nobody = { client: NOBODY, id: `at ${request.socket.remoteAddress}` }
-          await handler(
-            service,
-            new Exchange(request, response, { caller: nobody, writeTimeoutMs }),
-          )
+          const caller = await service.guard.stranger(request)
+          await handler(service, new Exchange(request, response, { caller, writeTimeoutMs }))
         })
       } else at[name](handle(handler))
     }
@@ -108,7 +105,8 @@ export function restRouter(agent: Servable, options: RestRouterOptions = {}): Re
   })
   route('/v1/info', { GET: info, HEAD: info })
   route('/v1/health', { GET: health, HEAD: health }, true)
-  const document: Handler = (_, exchange) => exchange.json(200, openApiDocument(settings))
+  const openApi = openApiDocument(settings)
+  const document: Handler = (_, exchange) => exchange.json(200, openApi)
   route('/v1/openapi.json', { GET: document, HEAD: document }, true)
   route('/v1/get', { POST: readMany })
   route('/v1/txn', { POST: transact })
@@ -159,14 +157,6 @@ export function restRouter(agent: Servable, options: RestRouterOptions = {}): Re
     router,
     closeWatches: () => service.close(new ClosedError('the server')),
   })
-}
-
-const NOBODY = {
-  name: 'anybody',
-  mayRead: (): boolean => false,
-  mayWrite: (): boolean => false,
-  readable: [],
-  writable: [],
 }
 
 /** The path as it was sent: what Express decodes is not looked at. */
