@@ -8,6 +8,7 @@ import { rest } from '../../src/adapters/rest/index.ts'
 import { Agent, memory, raw } from '../../src/index.ts'
 import type { Checkpoint, RefusedError, VersionConflictError } from '../../src/index.ts'
 import { KeptOpen } from '../support/kept-open.ts'
+import { openLink } from '../support/link.ts'
 import { serveAgent } from '../support/rest.ts'
 import { tempDir } from '../support/temp-dir.ts'
 import { onTeardown } from '../support/teardown.ts'
@@ -230,6 +231,29 @@ describe('the REST transport', () => {
     expect(await transport.get(['/x', '/y'], realIo())).toHaveLength(2)
     await waitFor(() => changes === 3)
     await transport.close()
+  })
+
+  it('of a thousand writes at once 256 are under way; those that wait are not applied when their time is over', async () => {
+    const { server } = await serveAgent({}, {}, (agent) => {
+      agent
+        .watch('slow', '/slow/', { doneTimeoutMs: { change: 0 } })
+        .handle({ change: () => new Promise(() => {}) })
+    })
+    const link = await openLink({ port: server.port })
+    const agent = client(link.url('http'))
+    await Promise.all(Array.from({ length: 1_000 }, (_, i) => agent.put(`/x/${i}`, value('1'))))
+    // Of a few that just ended fetch opens a further one.
+    expect(link.totalConnections).toBeLessThan(400)
+    const held = Array.from({ length: 256 }, () =>
+      agent.put('/slow/x', value('1'), { waitFor: 'applied', timeoutMs: 1_500 }).catch(() => {}),
+    )
+    await expect(agent.put('/x/late', value('1'), { timeoutMs: 200 })).rejects.toMatchObject({
+      code: 'SYNC_TIMEOUT',
+      outcome: 'not-applied',
+    })
+    await Promise.all(held)
+    expect(await agent.get('/x/late')).toBeUndefined()
+    await agent.put('/x/late', value('1'))
   })
 
   it('a function for headers is asked for every request; one that throws is no answer', async () => {
