@@ -1,6 +1,7 @@
 import {
   AccessDeniedError,
   ClosedError,
+  DecodeError,
   describeError,
   InvalidKeyError,
   InvalidOptionError,
@@ -36,6 +37,8 @@ export interface Failure {
   readonly expected?: string
   readonly actual?: string
   readonly option?: string
+  /** The message type that a value is not of. */
+  readonly valueType?: string
   readonly size?: number
   readonly limit?: number
   readonly timeoutMs?: number
@@ -86,10 +89,11 @@ export function errorFrom(failure: Failure, transport: string): SyncError {
       })
     case 'SYNC_PARTIAL_WRITE':
       return new PartialWriteError(failure.parts ?? [])
+    case 'SYNC_DECODE':
+      return new DecodeError(failure.key ?? '', failure.valueType ?? 'value')
     case 'SYNC_ALREADY_REGISTERED':
     case 'SYNC_NOT_REGISTERED':
     case 'SYNC_ALREADY_STARTED':
-    case 'SYNC_DECODE':
     case 'SYNC_NOTIFICATIONS_DISABLED':
     case 'SYNC_STORE_LOCKED':
     case 'SYNC_STORE_CORRUPT':
@@ -119,6 +123,7 @@ function detailsOf(error: SyncError): Partial<Failure> {
   if (error instanceof TimeoutError) return { timeoutMs: error.timeoutMs, outcome: error.outcome }
   if (error instanceof TransportUnavailableError) return { outcome: error.outcome }
   if (error instanceof PayloadTooLargeError) return { size: error.size, limit: error.limit }
+  if (error instanceof DecodeError) return { key: error.key, valueType: error.type }
   if (error instanceof OverflowError) return { limit: error.limit }
   if (error instanceof UnsupportedOptionError) return { option: error.option }
   if (error instanceof InvalidOptionError) return { option: error.option }

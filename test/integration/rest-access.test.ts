@@ -278,6 +278,11 @@ describe('access to a REST server', () => {
     )
     expect(statuses.filter((status) => status === 200).length).toBeLessThanOrEqual(20)
     expect(statuses).toContain(429)
+    // What needs no credentials is counted by address.
+    const probes = await Promise.all(
+      Array.from({ length: 30 }, () => http(url, '/v1/openapi.json').then(({ status }) => status)),
+    )
+    expect(probes).toContain(429)
     const other = await http(url, '/v1/info', { headers: bearer(WRITER) })
     expect(other.status).toBe(200)
   })
@@ -309,6 +314,30 @@ describe('access to a REST server', () => {
     expect(await transport.get(['/x'], realIo())).toHaveLength(1)
     await transport.close()
     server.close()
+  })
+
+  it('further routers stand beside it, below paths of their own', async () => {
+    const router = express.Router()
+    router.get('/page', (_request, response) => {
+      response.send('a page')
+    })
+    router.get('/broken', () => {
+      throw new Error('secret')
+    })
+    const { url, server } = await serveAgent({
+      path: '/agent',
+      rootKeys: true,
+      mount: [{ path: '/dashboard', router }],
+    })
+    expect(url).toBe(`http://127.0.0.1:${server.port}/agent`)
+    const base = `http://127.0.0.1:${server.port}`
+    expect((await http(base, '/dashboard/page')).text).toBe('a page')
+    expect((await http(base, '/dashboard/other')).json).toMatchObject({ status: 404 })
+    const broken = await http(base, '/dashboard/broken')
+    expect([broken.status, broken.json.code]).toEqual([500, 'SYNC_BUG'])
+    expect(broken.text).not.toContain('secret')
+    expect((await http(base, '/agent/v1/health')).status).toBe(200)
+    expect((await http(base, '/agent/a', { method: 'PUT' })).json).toMatchObject({ key: '/a' })
   })
 
   it('slow heads and bodies, large heads, too many connections are refused', async () => {

@@ -8,6 +8,7 @@ import { rest } from '../../src/adapters/rest/index.ts'
 import { Agent, memory, raw } from '../../src/index.ts'
 import type { Checkpoint, RefusedError, VersionConflictError } from '../../src/index.ts'
 import { KeptOpen } from '../support/kept-open.ts'
+import { openLink } from '../support/link.ts'
 import { serveAgent } from '../support/rest.ts'
 import { tempDir } from '../support/temp-dir.ts'
 import { onTeardown } from '../support/teardown.ts'
@@ -60,9 +61,18 @@ describe('the REST transport', () => {
       { code: 'SYNC_TIMEOUT' },
       { code: 'SYNC_TIMEOUT' },
     ])
+  })
+
+  it('applied, out of time: the server says in time that it is stored', async () => {
+    const { url } = await serveAgent({}, {}, (agent) => {
+      agent
+        .watch('slow', '/x/', { doneTimeoutMs: { change: 0 } })
+        .handle({ change: () => new Promise(() => {}) })
+    })
+    const agent = client(url)
     await expect(
-      agent.put('/x/a', value('5'), { waitFor: 'applied', timeoutMs: 50 }),
-    ).rejects.toMatchObject({ code: 'SYNC_TIMEOUT', outcome: 'stored', timeoutMs: 50 })
+      agent.put('/x/a', value('5'), { waitFor: 'applied', timeoutMs: 1_000 }),
+    ).rejects.toMatchObject({ code: 'SYNC_TIMEOUT', outcome: 'stored', timeoutMs: 1_000 })
     expect(Buffer.from((await agent.get('/x/a'))?.bytes ?? []).toString()).toBe('5')
   })
 
@@ -202,6 +212,48 @@ describe('the REST transport', () => {
     })
     await transport.close()
     await expect(commitTo(transport, put('/x', '1'))).rejects.toMatchObject({ code: 'SYNC_CLOSED' })
+  })
+
+  it('a fetch that sends a write again, as browsers may, has it done once', async () => {
+    let changes = 0
+    const { url } = await serveAgent({}, {}, (agent) => {
+      agent.watch('counter', '').handle({ change: () => void changes++ })
+    })
+    const twice: typeof fetch = async (...request) => {
+      await fetch(...request)
+      return fetch(...request)
+    }
+    const transport = rest({ url, fetch: twice })
+    await transport.open(realIo())
+    const unknown = { code: 'SYNC_UNAVAILABLE', outcome: 'unknown' }
+    await expect(commitTo(transport, put('/x', '1'))).rejects.toMatchObject(unknown)
+    await expect(commitTo(transport, put('/x', '2'), put('/y', '2'))).rejects.toMatchObject(unknown)
+    expect(await transport.get(['/x', '/y'], realIo())).toHaveLength(2)
+    await waitFor(() => changes === 3)
+    await transport.close()
+  })
+
+  it('of a thousand writes at once 256 are under way; those that wait are not applied when their time is over', async () => {
+    const { server } = await serveAgent({}, {}, (agent) => {
+      agent
+        .watch('slow', '/slow/', { doneTimeoutMs: { change: 0 } })
+        .handle({ change: () => new Promise(() => {}) })
+    })
+    const link = await openLink({ port: server.port })
+    const agent = client(link.url('http'))
+    await Promise.all(Array.from({ length: 1_000 }, (_, i) => agent.put(`/x/${i}`, value('1'))))
+    // Of a few that just ended fetch opens a further one.
+    expect(link.totalConnections).toBeLessThan(400)
+    const held = Array.from({ length: 256 }, () =>
+      agent.put('/slow/x', value('1'), { waitFor: 'applied', timeoutMs: 1_500 }).catch(() => {}),
+    )
+    await expect(agent.put('/x/late', value('1'), { timeoutMs: 200 })).rejects.toMatchObject({
+      code: 'SYNC_TIMEOUT',
+      outcome: 'not-applied',
+    })
+    await Promise.all(held)
+    expect(await agent.get('/x/late')).toBeUndefined()
+    await agent.put('/x/late', value('1'))
   })
 
   it('a function for headers is asked for every request; one that throws is no answer', async () => {

@@ -120,6 +120,22 @@ describe('the routes of REST', () => {
     expect((await api.http(at, { method: 'PUT' })).status).toBe(200)
   })
 
+  it('a write under an Idempotency-Key is done once', async () => {
+    const { url, agent } = await serveAgent()
+    const api = await OpenApiCheck.of(url)
+    const headers = { ...BYTES, 'idempotency-key': 'one' }
+    expect((await api.http('/v1/keys?key=/i/a', put('1', headers))).status).toBe(200)
+    const twice = await api.http('/v1/keys?key=/i/a', put('2', headers))
+    expect([twice.status, twice.json]).toMatchObject([
+      409,
+      { code: 'SYNC_UNAVAILABLE', outcome: 'unknown' },
+    ])
+    const deleted = await api.http('/v1/keys?key=/i/a', { method: 'DELETE', headers })
+    expect(deleted.status).toBe(409)
+    expect(Buffer.from((await agent.get('/i/a'))?.bytes ?? []).toString()).toBe('1')
+    expect((await api.http('/v1/keys?key=/i/a', { headers })).text).toBe('1')
+  })
+
   it('wait, time and receivers', async () => {
     let refuses = false
     let held: (() => void) | undefined

@@ -1,8 +1,10 @@
 import { describe, expect, it } from '@jest/globals'
 import { EventSource } from 'eventsource'
+import { Registry } from 'prom-client'
 import { lmdb } from '../../src/adapters/lmdb/index.ts'
 import { codec, model, raw } from '../../src/index.ts'
 import type { Instrumentation } from '../../src/index.ts'
+import { metrics } from '../../src/telemetry/index.ts'
 import { http } from '../support/http.ts'
 import { serveAgent } from '../support/rest.ts'
 import { openSse } from '../support/sse.ts'
@@ -189,6 +191,17 @@ describe('a watch over REST', () => {
     await agent.close()
     expect((await watch.until('closed')).data).toMatchObject({ code: 'SYNC_CLOSED' })
     await waitFor(() => watch.ended && watchers === 0)
+  })
+
+  it('remote watchers show in the metrics', async () => {
+    const register = new Registry()
+    const { url } = await serveAgent({}, { instrumentation: metrics({ register }) })
+    const watch = await openSse(url, '/v1/watch?prefix=/w/')
+    const shown = async (): Promise<string> =>
+      /^datasync_remote_watchers.*$/mu.exec(await register.metrics())?.[0] ?? ''
+    expect(await shown()).toBe('datasync_remote_watchers{transport="memory",server="rest"} 1')
+    watch.stop()
+    await waitFor(async () => (await shown()).endsWith(' 0'))
   })
 
   it('limits of watchers, in all and per client', async () => {

@@ -6,10 +6,10 @@ import {
   TimeoutError,
   TransportUnavailableError,
 } from '../../api/errors.ts'
-import type { WriteOutcome } from '../../api/errors.ts'
 import type { Io } from '../../api/transport.ts'
 import { Calls } from '../../kit/call.ts'
 import type { Call } from '../../kit/call.ts'
+import { Fifo } from '../../kit/fifo.ts'
 import { answeredError, lostError } from './errors.ts'
 import type { RestSettings } from './options.ts'
 import { PROBLEM_TYPE } from './protocol.ts'
@@ -24,11 +24,27 @@ export interface HttpRequest {
   readonly write?: boolean
 }
 
+/** Under way at once; `fetch` would open a connection for each. Watches are not counted. */
+const MAX_REQUESTS = 256
+
+/** A request that waits for its turn. */
+interface Waiter {
+  gone: boolean
+  begin: () => void
+}
+
+/** How far a request has come. */
+interface Progress {
+  sent: boolean
+}
+
 /** Sends requests of one transport, each once. */
 export class HttpClient {
   readonly #settings: RestSettings
   readonly #calls = new Calls()
   readonly #open = new Set<Call>()
+  readonly #waiting = new Fifo<Waiter>()
+  #running = 0
   #closed = false
 
   constructor(settings: RestSettings) {
@@ -42,16 +58,21 @@ export class HttpClient {
    */
   async json<T>(request: HttpRequest, io: Io, timeoutMs: number): Promise<T> {
     const call = this.#begin(io)
-    const outcome: WriteOutcome = request.write === true ? 'unknown' : 'not-applied'
-    const timer = io.clock.after(
-      timeoutMs,
-      () =>
-        call.abort(new TimeoutError(`${this.#settings.name}: the request`, timeoutMs, { outcome })),
-      { keepAlive: true },
-    )
+    const progress: Progress = { sent: false }
+    const outOfTime = (): void => {
+      const outcome = request.write === true && progress.sent ? 'unknown' : 'not-applied'
+      call.abort(new TimeoutError(`${this.#settings.name}: the request`, timeoutMs, { outcome }))
+    }
+    const timer = io.clock.after(timeoutMs, outOfTime, { keepAlive: true })
     try {
-      const response = await this.#send(request, call)
-      return await this.#reading(request, call, () => response.json() as Promise<T>)
+      if (this.#running < MAX_REQUESTS) this.#running++
+      else await this.#turn(request, call)
+      try {
+        const response = await this.#send(request, call, progress)
+        return await this.#reading(request, call, () => response.json() as Promise<T>)
+      } finally {
+        this.#next()
+      }
     } finally {
       timer.stop()
       this.#end(call, io)
@@ -78,14 +99,51 @@ export class HttpClient {
     for (const call of this.#open) call.abort(new ClosedError(this.#settings.name))
   }
 
-  async #send(request: HttpRequest, call: Call): Promise<Response> {
+  /** Waits until one of the requests under way has ended. */
+  async #turn(request: HttpRequest, call: Call): Promise<void> {
+    const waiter: Waiter = { gone: false, begin: () => {} }
+    const begun = new Promise<void>((resolve) => {
+      waiter.begin = resolve
+    })
+    this.#waiting.push(waiter)
+    try {
+      await call.race(begun)
+    } catch (error) {
+      waiter.gone = true
+      throw this.#lost(request, call, error)
+    }
+  }
+
+  /** Its place goes to who waits. */
+  #next(): void {
+    for (;;) {
+      const waiter = this.#waiting.shift()
+      if (waiter === undefined) {
+        this.#running--
+        return
+      }
+      if (waiter.gone) continue
+      waiter.begin()
+      return
+    }
+  }
+
+  async #send(
+    request: HttpRequest,
+    call: Call,
+    progress: Progress = { sent: false },
+  ): Promise<Response> {
     const { name, base } = this.#settings
     const { method, path, body } = request
     const credentials = await this.#credentials()
     this.#assertGoesOn(call)
     const init = {
       method,
-      headers: { ...credentials, ...request.headers },
+      headers: {
+        ...credentials,
+        ...request.headers,
+        ...(request.write === true ? { 'idempotency-key': newId() } : {}),
+      },
       ...(body === undefined ? {} : { body: body as string | Uint8Array<ArrayBuffer> }),
       cache: 'no-store',
       // Followed, a write would be sent again, and the token to somebody else.
@@ -93,6 +151,7 @@ export class HttpClient {
       signal: call.signal,
     } as const
     let response: Response
+    progress.sent = true
     try {
       response = await this.#settings.fetch(`${base}${path}`, init)
     } catch (error) {
@@ -154,4 +213,9 @@ export class HttpClient {
     this.#open.delete(call)
     this.#calls.release(call, io.signal)
   }
+}
+
+/** Names one write, which a browser may send twice when a connection that it had kept turns out dead. */
+function newId(): string {
+  return Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join('-')
 }

@@ -66,6 +66,13 @@ export class Guard {
     return { client, id }
   }
 
+  /** Of a request that needs no credentials. @throws HttpProblem 429 */
+  async stranger(request: IncomingMessage): Promise<Caller> {
+    const id = `at ${request.socket.remoteAddress ?? ''}`
+    await this.#take(this.#rate, id)
+    return { client: STRANGER, id }
+  }
+
   async #take(rate: RequestRate, id: string): Promise<void> {
     const waitMs = await rate.take(id)
     if (waitMs === undefined) return
@@ -100,7 +107,7 @@ export class Guard {
     response.writeHead(204, {
       'access-control-allow-methods': 'GET, HEAD, PUT, POST, DELETE',
       'access-control-allow-headers':
-        'Accept, Authorization, Content-Type, If-Match, If-None-Match, Last-Event-ID',
+        'Accept, Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID',
       'access-control-max-age': '600',
       ...(request.headers['access-control-request-private-network'] === 'true'
         ? { 'access-control-allow-private-network': 'true' }
@@ -109,6 +116,15 @@ export class Guard {
     response.end()
     return true
   }
+}
+
+/** Who has shown nothing may do nothing. */
+const STRANGER: Client = {
+  name: 'stranger',
+  mayRead: () => false,
+  mayWrite: () => false,
+  readable: [],
+  writable: [],
 }
 
 function credentialsOf(request: IncomingMessage): Credentials {

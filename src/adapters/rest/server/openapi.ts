@@ -14,6 +14,7 @@ const PROBLEMS: Readonly<Record<number, string>> = {
   404: 'There is no such key',
   405: 'Another method; Allow names those that there are',
   406: 'Nothing of what Accept names is available',
+  409: 'The same Idempotency-Key was used before: outcome is unknown',
   412: 'A condition does not hold; nothing was written',
   413: 'Larger than what is taken; nothing was written',
   415: 'The body is of another type; nothing was written',
@@ -26,7 +27,7 @@ const PROBLEMS: Readonly<Record<number, string>> = {
 
 const AT_DOOR = [400, 403, 405] as const
 const ALWAYS = [...AT_DOOR, 401, 429, 500, 503] as const
-const WRITES = [...ALWAYS, 412, 413, 415, 422, 501] as const
+const WRITES = [...ALWAYS, 409, 412, 413, 415, 422, 501] as const
 
 const ref = (name: string): Json => ({ $ref: `#/components/schemas/${name}` })
 const parameter = (name: string): Json => ({ $ref: `#/components/parameters/${name}` })
@@ -52,9 +53,9 @@ export function openApiDocument({ access, limits, rootKeys }: RouterSettings): J
     put: operation('Writes a key', PUT_PARAMETERS, PUT_ANSWERS, WRITES, VALUE_BODY),
     delete: operation(
       'Deletes a key',
-      ['wait', 'timeoutMs', 'ifMatch', 'ifNoneMatch'],
+      ['wait', 'timeoutMs', 'idempotencyKey', 'ifMatch', 'ifNoneMatch'],
       WRITE_ANSWERS,
-      [...ALWAYS, 412, 422, 501],
+      [...ALWAYS, 409, 412, 422, 501],
     ),
   }
   return {
@@ -76,14 +77,14 @@ export function openApiDocument({ access, limits, rootKeys }: RouterSettings): J
           ...json('Health'),
           503: content(JSON_TYPE, ref('Health'), 'Starting, degraded or closed'),
         },
-        [...AT_DOOR, 500],
+        [...AT_DOOR, 429, 500],
         [],
       ),
       '/v1/openapi.json': both(
         'This document; needs no credentials',
         [],
         { 200: content(JSON_TYPE, { type: 'object' }, 'OK') },
-        [...AT_DOOR, 500],
+        [...AT_DOOR, 429, 500],
         [],
       ),
       '/v1/keys': {
@@ -117,9 +118,9 @@ export function openApiDocument({ access, limits, rootKeys }: RouterSettings): J
         ),
         delete: operation(
           'Deletes a key, or all under prefixes',
-          ['key', 'prefixes', 'wait', 'timeoutMs', 'ifMatch', 'ifNoneMatch'],
+          ['key', 'prefixes', 'wait', 'timeoutMs', 'idempotencyKey', 'ifMatch', 'ifNoneMatch'],
           WRITE_ANSWERS,
-          [...ALWAYS, 412, 422, 501],
+          [...ALWAYS, 409, 412, 422, 501],
         ),
       },
       '/v1/key/{path}': byPath,
@@ -146,7 +147,7 @@ export function openApiDocument({ access, limits, rootKeys }: RouterSettings): J
       '/v1/txn': {
         post: operation(
           'Several writes, all or nothing',
-          ['wait', 'timeoutMs'],
+          ['wait', 'timeoutMs', 'idempotencyKey'],
           WRITE_ANSWERS,
           WRITES,
           {
@@ -212,7 +213,7 @@ const READ_PARAMETERS = [
   'ifMatch',
   'ifNoneMatch',
 ]
-const PUT_PARAMETERS = ['ttl', 'wait', 'timeoutMs', 'ifMatch', 'ifNoneMatch']
+const PUT_PARAMETERS = ['ttl', 'wait', 'timeoutMs', 'idempotencyKey', 'ifMatch', 'ifNoneMatch']
 
 const VERSIONED = {
   ETag: { schema: { type: 'string' }, description: 'The version, in quotes' },
@@ -296,6 +297,7 @@ const PARAMETERS: Json = {
   ),
   lastEventIdQuery: query('lastEventId', { type: 'string' }, 'Go on behind this event'),
   lastEventId: header('Last-Event-ID', 'Go on behind this event'),
+  idempotencyKey: header('Idempotency-Key', 'A name of this write: sent twice, it is done once'),
   ifMatch: header('If-Match', 'Versions in quotes, or *'),
   ifNoneMatch: header('If-None-Match', 'Versions in quotes, or *'),
   path: {

@@ -19,6 +19,7 @@ import { readRouterOptions } from './options.ts'
 import type { RequestHandler, RestRouterOptions } from './options.ts'
 import { HttpProblem, problemFor, retryAfter, sendProblem } from './problem.ts'
 import { keyOfPath } from './query.ts'
+import { RequestIds } from './request-ids.ts'
 import { Service } from './service.ts'
 import { transact } from './txn.ts'
 import { watch } from './watch.ts'
@@ -55,6 +56,7 @@ export function restRouter(agent: Servable, options: RestRouterOptions = {}): Re
   // Strict: what is nearly a path of ours is none.
   const router = Router({ caseSensitive: true, strict: true })
   const texts = new BatchTexts(service.values)
+  const ids = new RequestIds()
 
   /** Who asks is looked at before what they send is read. */
   const route = (path: string, methods: Methods, open = false): void => {
@@ -64,17 +66,17 @@ export function restRouter(agent: Servable, options: RestRouterOptions = {}): Re
       const caller = await service.guard.identify(request)
       if (!served.ready) throw notReady(served.io.random)
       const body = await readBody(request, settings.limits.maxBodyBytes)
+      const writes = request.method === 'PUT' || request.method === 'DELETE' || path === '/v1/txn'
+      const id = request.headers['idempotency-key']
+      if (writes && typeof id === 'string' && !ids.take(caller.id, id)) throw sentTwice()
       await handler(service, new Exchange(request, response, { caller, body, writeTimeoutMs }))
     }
     for (const [method, handler] of Object.entries(methods) as [keyof Methods, Handler][]) {
       const name = method.toLowerCase() as Lowercase<keyof Methods>
       if (open) {
         at[name](async (request: Request, response: Response) => {
-          const nobody = { client: NOBODY, id: `at ${request.socket.remoteAddress}` }
-          await handler(
-            service,
-            new Exchange(request, response, { caller: nobody, writeTimeoutMs }),
-          )
+          const caller = await service.guard.stranger(request)
+          await handler(service, new Exchange(request, response, { caller, writeTimeoutMs }))
         })
       } else at[name](handle(handler))
     }
@@ -103,7 +105,8 @@ export function restRouter(agent: Servable, options: RestRouterOptions = {}): Re
   })
   route('/v1/info', { GET: info, HEAD: info })
   route('/v1/health', { GET: health, HEAD: health }, true)
-  const document: Handler = (_, exchange) => exchange.json(200, openApiDocument(settings))
+  const openApi = openApiDocument(settings)
+  const document: Handler = (_, exchange) => exchange.json(200, openApi)
   route('/v1/openapi.json', { GET: document, HEAD: document }, true)
   route('/v1/get', { POST: readMany })
   route('/v1/txn', { POST: transact })
@@ -151,17 +154,9 @@ export function restRouter(agent: Servable, options: RestRouterOptions = {}): Re
   const handler: RequestHandler = (request, response, next) =>
     router(request as Request, response as Response, next)
   return Object.assign(handler, {
-    router: router as unknown as RequestHandler,
+    router,
     closeWatches: () => service.close(new ClosedError('the server')),
   })
-}
-
-const NOBODY = {
-  name: 'anybody',
-  mayRead: (): boolean => false,
-  mayWrite: (): boolean => false,
-  readable: [],
-  writable: [],
 }
 
 /** The path as it was sent: what Express decodes is not looked at. */
@@ -183,6 +178,12 @@ function health({ served }: Service, exchange: Exchange): void {
   const status = !served.ready ? 'starting' : state === 'stale' ? 'degraded' : 'ok'
   const headers: Record<string, string> = status === 'ok' ? {} : retryAfter(served.io.random)
   exchange.json(status === 'ok' ? 200 : 503, { status }, headers)
+}
+
+/** A browser sends a request again when a kept connection was dead: the first one may be under way. */
+function sentTwice(): HttpProblem {
+  const detail = 'this request was sent before; what became of it is not known here'
+  return new HttpProblem(409, 'SYNC_UNAVAILABLE', detail, { details: { outcome: 'unknown' } })
 }
 
 function notReady(random: () => number): HttpProblem {
