@@ -64,7 +64,7 @@ export function openApiDocument({ access, limits, rootKeys }: RouterSettings): J
       title: 'rx-datasync REST',
       version: 'v1',
       description:
-        'Read, write and watch the data of an agent. Keys stand in the query, percent-encoded; a bare + is refused.',
+        'Read, write and watch the data of an agent. Keys stand in the query, percent-encoded; + is a space, as in forms.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     ...(access === undefined ? {} : { security: [{ token: [] }, { certificate: [] }] }),

@@ -5,8 +5,8 @@ import { MAX_MS } from '../../../api/options.ts'
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /**
- * The query of a request, read strictly: what URL parsers understand differently (a bare `+`, a broken percent code,
- * bytes that are no UTF-8) is refused, so that no other key is reached than the one that was written.
+ * The query of a request, as forms and `URLSearchParams` write it: `+` is a space. A broken percent code and bytes that
+ * are no UTF-8 are refused, so that no other key is reached than the one that was written.
  */
 export class Query {
   readonly #values = new Map<string, string[]>()
@@ -21,10 +21,7 @@ export class Query {
       const name = part.slice(0, equals)
       if (!/^[A-Za-z]+$/u.test(name)) throw new InvalidOptionError(shorten(name), 'is unknown')
       const value = part.slice(equals + 1)
-      if (value.includes('+')) {
-        throw new InvalidOptionError(name, 'has a bare +: write %2B for a plus, %20 for a space')
-      }
-      const decoded = percentDecode(value)
+      const decoded = percentDecode(value.replaceAll('+', ' '))
       if (decoded === undefined) throw new InvalidOptionError(name, 'is no percent-encoded UTF-8')
       const known = this.#values.get(name)
       if (known === undefined) this.#values.set(name, [decoded])
