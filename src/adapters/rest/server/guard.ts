@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { TLSSocket } from 'node:tls'
-import { accessControl, certificateNames, isLoopback } from '../../../serving/access.ts'
-import type { Client, Credentials, Identify } from '../../../serving/access.ts'
+import { accessControl, isLoopback } from '../../../serving/access.ts'
+import type { Client, Identify } from '../../../serving/access.ts'
+import { credentialsOf, isLocalHost } from '../../../serving/http-credentials.ts'
 import { RequestRate } from '../../../serving/request-rate.ts'
 import type { RouterSettings } from './options.ts'
 import { HttpProblem } from './problem.ts'
@@ -42,7 +42,7 @@ export class Guard {
         throw denied('requests from other machines are answered only with access control')
       }
       // A page of another site can have its name lead to this machine (DNS rebinding).
-      if (!isLoopbackHost(request.headers.host)) {
+      if (!isLocalHost(request.headers.host)) {
         throw denied('the Host header has to be localhost or 127.0.0.1')
       }
     }
@@ -125,21 +125,6 @@ const STRANGER: Client = {
   mayWrite: () => false,
   readable: [],
   writable: [],
-}
-
-function credentialsOf(request: IncomingMessage): Credentials {
-  const { authorization } = request.headers
-  const token = /^Bearer +(?<token>[\w.~+/=-]+) *$/iu.exec(authorization ?? '')?.groups?.['token']
-  const socket = request.socket as TLSSocket
-  const names =
-    socket.encrypted && socket.authorized ? certificateNames(socket.getPeerCertificate()) : []
-  // A header that is no token is a wrong one, not none.
-  return { token: token ?? authorization, certificateNames: names }
-}
-
-function isLoopbackHost(host: string | undefined): boolean {
-  const name = /^(?<name>\[[\da-fA-F:.]+\]|[^:]+)(?::\d{1,5})?$/u.exec(host ?? '')?.groups?.['name']
-  return name !== undefined && /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/iu.test(name)
 }
 
 function denied(detail: string): HttpProblem {
