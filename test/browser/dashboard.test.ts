@@ -187,7 +187,7 @@ describeWithChromium('the dashboard in Chromium', (browser) => {
       const put = lines.filter({ hasText: '/config/routes/office' }).last()
       await expect(put.innerText()).resolves.toContain('{ "via": "10.0.0.9", "dev": "eth1" }')
       await expect(lines.filter({ hasText: '/notes/' }).count()).resolves.toBe(0)
-      await screenshot(page, 'events-light')
+      await screenshot(page, 'events-live-light')
 
       await page.getByLabel('Show lines with').fill('office')
       await waitFor(async () => (await lines.count()) === 2)
@@ -268,7 +268,7 @@ describeWithChromium('the dashboard in Chromium', (browser) => {
       await expect(value().innerText()).resolves.toBe(
         JSON.stringify({ name: 'eth0', mtu: 1500, up: true }, undefined, 2),
       )
-      await screenshot(page, 'keys-light')
+      await screenshot(page, 'key-json-light')
       await page.getByRole('button', { name: '/config/', exact: true }).click()
       await page.getByText('3 keys, read').waitFor()
       await show('/notes/')
