@@ -588,6 +588,7 @@ describeWithChromium('the dashboard in Chromium', (browser) => {
       expect(await violations(page)).toEqual([])
       link.release('both')
       await connected(page).waitFor({ timeout: 20_000 })
+      await link.close()
     })
   })
 })
