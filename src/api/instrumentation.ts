@@ -3,7 +3,7 @@ import type { SyncErrorCode } from './errors.ts'
 import type { RegistrationStatus, TransportStatus } from './status.ts'
 
 /** By which protocol another process watches. */
-export type ServerKind = 'rest' | 'grpc'
+export type ServerKind = 'rest' | 'grpc' | 'dashboard'
 
 /** How an event ended. */
 export type EventResult = 'acked' | 'refused' | 'timeout' | 'voided'

@@ -1,8 +1,6 @@
 import type { Timer } from '../api/clock.ts'
 import type { Served } from '../api/served.ts'
 import type { Batch, RawChange } from '../api/transport.ts'
-import { backoffMs } from '../kit/backoff.ts'
-import { pause } from '../kit/pause.ts'
 import type { EventSink } from './event-sink.ts'
 import type { ChangesMessage, ChangeView, WatchMessage } from './protocol.ts'
 import { errorText } from './record.ts'
@@ -14,7 +12,6 @@ const GATHER_MS = 100
 const MOST = 100
 /** Characters of a value. */
 const PREVIEW = 1_000
-const RETRY = { baseMs: 200, capMs: 10_000 }
 
 /** The changes under a prefix to one page, as they come; bounded, whatever the rate. */
 export class ChangeFeed {
@@ -25,7 +22,6 @@ export class ChangeFeed {
   #changes: ChangeView[] = []
   #skipped = 0
   #pairs = 0
-  #failures = 0
   #timer: Timer | undefined
 
   constructor(served: Served, prefix: string, values: Values, sink: EventSink) {
@@ -35,26 +31,23 @@ export class ChangeFeed {
     this.#sink = sink
   }
 
-  /** Ends with the page or the agent. A watch that is lost begins anew, after a pause that grows. */
+  /** Ends with the page, with the agent, or where the store cannot be watched. What mends itself is not told here. */
   async run(): Promise<void> {
-    const { io } = this.#served
     const { signal } = this.#sink
-    const over = (): boolean => signal.aborted || io.signal.aborted
-    while (!over()) {
-      try {
-        for await (const batch of this.#served.stream([this.#prefix], undefined, signal)) {
-          this.#take(batch)
-        }
-        if (over()) break
-        throw new Error('the stream ended')
-      } catch (error) {
-        if (over()) break
+    const { io } = this.#served
+    const gone = this.#served.watching('dashboard')
+    try {
+      for await (const batch of this.#served.stream([this.#prefix], undefined, signal)) {
+        this.#take(batch)
+      }
+    } catch (error) {
+      if (!signal.aborted && !io.signal.aborted) {
         this.#tell({ state: 'lost', error: errorText(error), at: io.clock.now() })
       }
-      const delayMs = backoffMs(this.#failures++, io.random, RETRY)
-      await pause(delayMs, io.clock, signal).catch(() => {}) // the page is gone
+    } finally {
+      gone()
+      this.#timer?.stop()
     }
-    this.#timer?.stop()
   }
 
   #take(batch: Batch): void {
@@ -64,14 +57,11 @@ export class ChangeFeed {
         this.#pairs += batch.pairs.length
         break
       case 'listed':
-        this.#failures = 0
         this.#tell({ state: 'live', pairs: this.#pairs, at })
         this.#pairs = 0
         break
       case 'changes':
         for (const change of batch.changes) this.#add(change, at)
-        // Nobody here answers for the changes.
-        batch.receipt?.routed([])
         break
       case 'progress':
         break

@@ -4,6 +4,7 @@ import { networkInterfaces } from 'node:os'
 import { describe, expect, it } from '@jest/globals'
 import { serveDashboard } from '../../src/dashboard/index.ts'
 import { Agent, memory, raw } from '../../src/index.ts'
+import { lmdb } from '../../src/adapters/lmdb/index.ts'
 import type { Io } from '../../src/index.ts'
 import { listOf } from '../../src/kit/list-of.ts'
 import { text } from '../../src/testing/text.ts'
@@ -11,6 +12,7 @@ import { interfaces, models, networkAgent, settings } from '../browser/network-a
 import { leakCheck } from '../support/leak-check.ts'
 import { onTeardown } from '../support/teardown.ts'
 import { SwitchableTransport } from '../support/switchable-transport.ts'
+import { tempDir } from '../support/temp-dir.ts'
 import { waitFor } from '../support/wait-for.ts'
 import { Listener, servePage } from './dashboard-fixture.ts'
 
@@ -484,30 +486,45 @@ describe('events', () => {
     expect(patches).toBeLessThanOrEqual(tenths / 2.5 + 2)
   })
 
-  it('begin anew when the store was away, and say so', async () => {
-    const transport = new SwitchableTransport(memory())
+  it.each([
+    ['resumes', false],
+    ['lists again', true],
+  ])('go on when the store was away, where it %s', async (_title, forgetful) => {
+    const inner = memory()
+    const transport = new SwitchableTransport(inner, { forgetful })
     const agent = new Agent({ transport })
     const page = await servePage(agent)
     agent.watch('all', '/').handle({})
     await agent.start()
+    await agent.put('/before', text('x'))
     const listener = await Listener.open(page.url('api/events?changes=/'))
-    await listener.next('watch', ({ state }) => state === 'live')
+    await listener.next('watch', ({ state, pairs }) => state === 'live' && pairs === 1)
     transport.cut()
+    const transports = (state: string, error: string) => (data: Record<string, unknown>) => {
+      const told = JSON.stringify(data['transports'] ?? [])
+      return told.includes(`"state":"${state}"`) && told.includes(error)
+    }
+    await listener.next('patch', transports('stale', 'switched off'))
+    transport.restore()
+    await listener.next('patch', transports('live', ''))
+    await agent.put('/again', text('x'))
+    await listener.next('changes', ({ changes }) => JSON.stringify(changes).includes('/again'))
+  })
+
+  it('say that a store cannot be watched, where it cannot', async () => {
+    const path = await tempDir('dashboard')
+    const owner = new Agent({ transport: lmdb({ path }) })
+    await owner.start()
+    await owner.close()
+    const agent = new Agent({ transport: lmdb({ path, readOnly: true }) })
+    const page = await servePage(agent)
+    await agent.start()
+    const listener = await Listener.open(page.url('api/events?changes='))
     await listener.next(
       'watch',
-      ({ state, error }) => state === 'lost' && /switched off/u.test(String(error)),
+      ({ state, error }) => state === 'lost' && /only be read/u.test(String(error)),
     )
-    await listener.next('patch', ({ transports }) =>
-      JSON.stringify(transports ?? []).includes('"stale"'),
-    )
-    transport.restore()
-    await waitFor(
-      () =>
-        listener.heard.filter(({ name, data }) => name === 'watch' && data['state'] === 'live')
-          .length === 2,
-    )
-    await agent.put('/again', text('x'))
-    await listener.next('changes')
+    expect(listener.ended).toBe(false)
   })
 
   it('go to so many pages only', async () => {

@@ -104,7 +104,7 @@ export function App({ store }: { store: Store }): VNode {
         tabIndex={-1}
         ref={main}
         aria-label={TITLES[route.view]}
-        class={link.state === 'live' ? undefined : 'was'}
+        class={link.state === 'lost' ? 'was' : undefined}
       >
         {link.state === 'denied' ? (
           <SignIn store={store} link={link} />

@@ -154,7 +154,7 @@ export function Editor({
         <textarea
           ref={valueField}
           class="mono"
-          rows={12}
+          rows={Math.min(18, Math.max(6, text.split('\n').length + 2))}
           value={text}
           spellcheck={false}
           onInput={(event) => {

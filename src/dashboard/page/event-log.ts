@@ -1,4 +1,11 @@
-import type { ChangesMessage, RefusalView, RunView, ValueView, WatchMessage } from '../protocol.ts'
+import type {
+  ChangesMessage,
+  RefusalView,
+  RunView,
+  TransportView,
+  ValueView,
+  WatchMessage,
+} from '../protocol.ts'
 import { counted, duration } from './format.ts'
 
 export type EntryKind = 'put' | 'delete' | 'run' | 'refusal' | 'note'
@@ -85,6 +92,20 @@ export function ofWatch(message: WatchMessage, prefix: string): NewEntry {
     case 'lost':
       return { at, kind: 'note', subject, text: `changes may be missing: ${message.error}` }
   }
+}
+
+/** Transports whose state is another one now. */
+export function ofTransports(
+  before: readonly TransportView[],
+  after: readonly TransportView[],
+  now: number,
+): NewEntry[] {
+  return after.flatMap(({ name, state, lastError }) => {
+    const known = before.find((transport) => transport.name === name)
+    if (known === undefined || known.state === state) return []
+    const why = state === 'live' || lastError === undefined ? '' : `: ${lastError}`
+    return [{ at: now, kind: 'note', subject: name, text: `transport is ${state}${why}` } as const]
+  })
 }
 
 export function ofRun({ reason, startedAt, durationMs, turns }: RunView): NewEntry {

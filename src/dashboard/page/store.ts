@@ -9,7 +9,15 @@ import type {
   WatchMessage,
 } from '../protocol.ts'
 import { token } from './api.ts'
-import { append, EMPTY_LOG, ofChanges, ofRefusal, ofRun, ofWatch } from './event-log.ts'
+import {
+  append,
+  EMPTY_LOG,
+  ofChanges,
+  ofRefusal,
+  ofRun,
+  ofTransports,
+  ofWatch,
+} from './event-log.ts'
 import type { EventLog } from './event-log.ts'
 import { Link } from './link.ts'
 import type { Watched } from './link.ts'
@@ -196,6 +204,7 @@ export class Store {
       all = names.flatMap((name) => byName.get(name) ?? [])
     }
     this.#set({ agent: { ...agent, ...parts, registrations: all, ahead: now - Date.now() } })
+    this.#log(ofTransports(agent.transports, parts.transports ?? agent.transports, now))
   }
 
   #ran(run: RunView): void {
