@@ -28,7 +28,8 @@ const agents = [
 
 /** What each of the three says next. */
 async function all(): Promise<void> {
-  for (const [i, agent] of agents.entries()) console.log(`agent ${i + 1}: ${await agent.next()}`)
+  for (const [i, agent] of agents.entries())
+    console.log(`agent ${i + 1}: ${String(await agent.next())}`)
 }
 await all()
 

@@ -50,7 +50,7 @@ async function bare(): Promise<Side> {
   const values = new Map<string, Buffer>()
   const app = express()
   app.put('/v1/keys', express.raw({ type: '*/*' }), (request, response) => {
-    values.set(String(request.query['key']), request.body as Buffer)
+    values.set(request.query['key'] as string, request.body as Buffer)
     response.status(200).json({ version: String(values.size) })
   })
   const server = app.listen(0, '127.0.0.1')

@@ -1,4 +1,4 @@
-import { Agent } from 'rx-datasync'
+import { Agent, compareKeys } from 'rx-datasync'
 import { rest } from 'rx-datasync/rest'
 import { lampMessage, lamps } from './lamps.ts'
 
@@ -28,16 +28,18 @@ registration.status$.subscribe(({ state: name }) => {
 await agent.start()
 
 function draw(): void {
-  const rows = [...known].sort().map(([key, on]) => {
-    const box = document.createElement('input')
-    box.type = 'checkbox'
-    box.checked = on
-    box.addEventListener('change', () => void agent.put(key, lampMessage({ on: box.checked })))
-    const label = document.createElement('label')
-    label.append(box, ` ${lamps.nameOf(key)}`)
-    const row = document.createElement('li')
-    row.append(label)
-    return row
-  })
+  const rows = [...known]
+    .sort(([a], [b]) => compareKeys(a, b))
+    .map(([key, on]) => {
+      const box = document.createElement('input')
+      box.type = 'checkbox'
+      box.checked = on
+      box.addEventListener('change', () => void agent.put(key, lampMessage({ on: box.checked })))
+      const label = document.createElement('label')
+      label.append(box, ` ${lamps.nameOf(key)}`)
+      const row = document.createElement('li')
+      row.append(label)
+      return row
+    })
   list.replaceChildren(...rows)
 }

@@ -13,8 +13,10 @@ const rest = await serveRest(agent, { port: Number(restPort) })
 const grpc = await serveGrpc(agent, { port: Number(grpcPort) })
 
 process.send?.({ rest: rest.port, grpc: grpc.port })
-process.once('disconnect', async () => {
+process.once('disconnect', () => void close())
+
+async function close(): Promise<void> {
   await rest.close()
   await grpc.close()
   await agent.close()
-})
+}

@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { TLSSocket } from 'node:tls'
 import { RateLimiterMemory } from 'rate-limiter-flexible'
-import { accessControl, certificateNames, isLoopback } from '../serving/access.ts'
-import type { Client, Credentials, Identify } from '../serving/access.ts'
+import { accessControl, isLoopback } from '../serving/access.ts'
+import type { Client, Identify } from '../serving/access.ts'
+import { credentialsOf, isLocalHost } from '../serving/http-credentials.ts'
 import type { ResolvedDashboardOptions } from './options.ts'
 import { RequestError } from './problem.ts'
 
@@ -60,7 +60,9 @@ export class Guard {
   admit(request: IncomingMessage): void {
     const { host = '', forwarded } = request.headers
     const name = hostName(host)
-    if (this.#hosts !== undefined ? !this.#hosts.includes(name) : this.#open && !isLocal(name)) {
+    if (
+      this.#hosts !== undefined ? !this.#hosts.includes(name) : this.#open && !isLocalHost(host)
+    ) {
       throw new RequestError(
         403,
         `the dashboard is not served as ${JSON.stringify(host)}: give that name in \`hosts\``,
@@ -129,28 +131,12 @@ class Reader implements Client {
   }
 }
 
-function credentialsOf(request: IncomingMessage): Credentials {
-  const bearer = /^Bearer +(\S+) *$/iu.exec(request.headers.authorization ?? '')
-  const socket = request.socket as Partial<TLSSocket>
-  // Only of a certificate that an authority of ours has signed.
-  const certificate = socket.authorized === true ? socket.getPeerCertificate?.() : undefined
-  return {
-    token: bearer?.[1],
-    ...(certificate === undefined ? {} : { certificateNames: certificateNames(certificate) }),
-  }
-}
-
 /** Without the port; an IPv6 address without its brackets. */
 function hostName(host: string): string {
   return host
     .toLowerCase()
     .replace(/:\d+$/u, '')
     .replace(/^\[(.*)\]$/u, '$1')
-}
-
-/** Not `isLoopback`, which is for addresses: `127.evil.example` is a name of anybody. */
-function isLocal(name: string): boolean {
-  return name === 'localhost' || name === '::1' || /^127(?:\.\d{1,3}){3}$/u.test(name)
 }
 
 function isOriginOf(origin: string, host: string | undefined): boolean {

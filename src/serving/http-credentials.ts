@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { TLSSocket } from 'node:tls'
-import { certificateNames } from './access.ts'
+import { certificateNames, isLoopback } from './access.ts'
 import type { Credentials } from './access.ts'
 
 /** What a request shows: a bearer token, and the names of a certificate that an authority of ours has signed. */
@@ -14,6 +14,21 @@ export function credentialsOf(request: IncomingMessage): Credentials {
     token: token ?? authorization,
     ...(certificate === undefined ? {} : { certificateNames: certificateNames(certificate) }),
   }
+}
+
+/**
+ * True for a request that a program of this machine sends, by this machine's own names, and not for somebody else: what
+ * servers without access control answer.
+ */
+export function isFromThisMachine({ socket, headers }: IncomingMessage): boolean {
+  const passedOn = headers.forwarded ?? headers['x-forwarded-for']
+  const { localAddress = '', remoteAddress = '' } = socket
+  return (
+    isLoopback(localAddress) &&
+    isLoopback(remoteAddress) &&
+    isLocalHost(headers.host) &&
+    passedOn === undefined
+  )
 }
 
 /** True when a Host header names this machine itself: a page of another site can have its name lead here (DNS rebinding). */

@@ -10,7 +10,7 @@ import { describeWithRedisUrl } from '../servers/describe-with-redis.ts'
 import { contract, uniquePrefix } from '../support/contract.ts'
 
 /** A served agent without receivers, for one test. */
-async function served(): Promise<{ http: string; grpc: string; close(): Promise<void> }> {
+async function served(): Promise<{ http: string; grpc: string; close: () => Promise<void> }> {
   const agent = new Agent({ transport: cached(memory()) })
   await agent.start()
   const overHttp = await serveRest(agent)

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import { grpc } from '../../src/adapters/grpc/index.ts'
 import { rest } from '../../src/adapters/rest/index.ts'
-import { Agent, raw } from '../../src/index.ts'
+import { Agent, compareKeys, raw } from '../../src/index.ts'
 import type { Transport } from '../../src/index.ts'
 import { HubProcess } from '../support/hub-process.ts'
 import { onTeardown } from '../support/teardown.ts'
@@ -76,13 +76,18 @@ describe('1 000 watchers over REST and 1 000 over gRPC on one hub', () => {
   }, 240_000)
 })
 
+function textOfFold(fold: ReadonlyMap<string, string>): string {
+  return Array.from(fold, ([key, value]) => `${key}=${value}`)
+    .sort(compareKeys)
+    .join()
+}
+
 async function inStep(
   followers: readonly Follower[],
   expected: ReadonlyMap<string, string>,
 ): Promise<void> {
-  const wanted = JSON.stringify([...expected].sort())
-  const behind = (): Follower[] =>
-    followers.filter(({ fold }) => JSON.stringify([...fold].sort()) !== wanted)
+  const wanted = textOfFold(expected)
+  const behind = (): Follower[] => followers.filter(({ fold }) => textOfFold(fold) !== wanted)
   await waitFor(() => behind().length === 0, {
     timeoutMs: 90_000,
     describe: () => `${behind().length} of ${followers.length} watchers to be in step`,

@@ -42,7 +42,7 @@ function serve(pipe: NodeJS.Process): void {
 }
 
 async function send(url: string, { key, json }: OperatorRequest): Promise<OperatorAnswer> {
-  const target = `${url}/v1/keys?${new URLSearchParams({ key })}`
+  const target = `${url}/v1/keys?${new URLSearchParams({ key }).toString()}`
   try {
     const response = await fetch(
       target,

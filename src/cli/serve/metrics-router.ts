@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Registry } from 'prom-client'
-import { accessControl, isLoopback } from '../../serving/access.ts'
+import { accessControl } from '../../serving/access.ts'
 import type { Grant } from '../../serving/access.ts'
-import { credentialsOf, isLocalHost } from '../../serving/http-credentials.ts'
+import { credentialsOf, isFromThisMachine } from '../../serving/http-credentials.ts'
 
 /** Prometheus metrics, for whoever has any access at all: they hold no keys and no values. */
 export function metricsRouter(
@@ -11,9 +11,7 @@ export function metricsRouter(
 ): (request: IncomingMessage, response: ServerResponse) => void {
   const identify = accessControl(access, [''])
   return (request, response) => {
-    const { socket, headers } = request
-    const local = isLoopback(socket.localAddress ?? '') && isLocalHost(headers.host)
-    if (access === undefined && !local) {
+    if (access === undefined && !isFromThisMachine(request)) {
       response.writeHead(403).end()
       return
     }

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { accessControl, isLoopback } from '../../../serving/access.ts'
+import { accessControl } from '../../../serving/access.ts'
 import type { Client, Identify } from '../../../serving/access.ts'
-import { credentialsOf, isLocalHost } from '../../../serving/http-credentials.ts'
+import { credentialsOf, isFromThisMachine } from '../../../serving/http-credentials.ts'
 import { RequestRate } from '../../../serving/request-rate.ts'
 import type { RouterSettings } from './options.ts'
 import { HttpProblem } from './problem.ts'
@@ -37,14 +37,10 @@ export class Guard {
    */
   admit(request: IncomingMessage, response: ServerResponse): boolean {
     const { access, insecure } = this.#settings
-    if (access === undefined && !insecure) {
-      if (!isLoopback(request.socket.localAddress ?? '')) {
-        throw denied('requests from other machines are answered only with access control')
-      }
-      // A page of another site can have its name lead to this machine (DNS rebinding).
-      if (!isLocalHost(request.headers.host)) {
-        throw denied('the Host header has to be localhost or 127.0.0.1')
-      }
+    if (access === undefined && !insecure && !isFromThisMachine(request)) {
+      throw denied(
+        'without access control only programs of this machine are answered, as localhost or 127.0.0.1 and without a proxy',
+      )
     }
     return this.#crossOrigin(request, response)
   }
