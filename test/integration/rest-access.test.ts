@@ -205,6 +205,14 @@ describe('access to a REST server', () => {
         404,
       ])
     }
+    // A proxy of this machine may speak for anybody.
+    for (const headers of [
+      { forwarded: 'for=10.0.0.9' },
+      { 'x-forwarded-for': '10.0.0.9' },
+    ] as const) {
+      const answer = await http(url, at, { headers })
+      expect([headers, answer.status]).toEqual([headers, 403])
+    }
     for (const headers of [
       { origin: 'https://evil.example' },
       { origin: 'null' },
