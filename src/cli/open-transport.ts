@@ -130,7 +130,7 @@ const SCHEMES: readonly Scheme[] = [
   },
   {
     names: ['grpc', 'grpcs'],
-    example: 'grpc://[token@]host[:port][,host[:port]…]',
+    example: 'grpc://[:token@]host[:port][,host[:port]…]',
     async open(location) {
       const { grpc } = await import('../adapters/grpc/index.ts')
       return grpc({ ...named(location.name), ...(await tlsOptions(location)) })

@@ -207,7 +207,7 @@ describe('the link', () => {
   })
 
   it('dataChanges: what was replied to is known, the rest is unknown', async () => {
-    const go = dataMsgClient({ url, ...{ commandTimeoutMs: LIVENESS_MS } })
+    const go = dataMsgClient({ url, commandTimeoutMs: LIVENESS_MS })
     onTeardown(() => go.close())
     const replies: DataResult[] = []
     const changes = Array.from({ length: 5_000 }, (_, i) => ({

@@ -27,7 +27,7 @@ function open(transport: Transport): Transport {
 async function refusal(promise: Promise<unknown>): Promise<string> {
   return promise.then(
     () => 'none',
-    (error: { code?: string }) => error.code ?? String(error),
+    (error: Error & { code?: string }) => error.code ?? error.message,
   )
 }
 

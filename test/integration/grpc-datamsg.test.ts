@@ -221,7 +221,7 @@ describe('dataResyncs', () => {
       const events: string[] = []
       const record = (name: string) => ({
         resync: async (event: ResyncEvent) => {
-          events.push(`${name} ${event.reason} ${show(event.values.get('/c/'))}`)
+          events.push(`${name} ${event.reason} ${show(event.values.get('/c/')).join()}`)
           await Promise.resolve()
         },
         change: (event: ChangeEvent) => void events.push(`${name} change ${event.key}`),

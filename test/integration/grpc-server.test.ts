@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import { Client, credentials, Metadata, status } from '@grpc/grpc-js'
-import type { ServiceError } from '@grpc/grpc-js'
+import type { ClientReadableStream, ServiceError } from '@grpc/grpc-js'
 import healthCheck from 'grpc-health-check'
 import { dataMsgClient, grpc } from '../../src/adapters/grpc/index.ts'
 import {
@@ -105,7 +105,7 @@ describe('health', () => {
     await expect(check('nothing')).rejects.toMatchObject({ code: status.NOT_FOUND })
     const told: string[] = []
     const watching = (
-      client['watch'] as (request: object) => import('@grpc/grpc-js').ClientReadableStream<{
+      client['watch'] as (request: object) => ClientReadableStream<{
         status: string
       }>
     ).call(client, { service: '' })

@@ -15,14 +15,16 @@ const entries = Object.keys(manifest.exports)
   .filter((entry) => entry !== './package.json')
   .map((entry) => entry.replace('.', manifest.name))
 
-/** The packages that only one entry may load. */
+const entryOf = (name: string): string => `${manifest.name}/${name}`
+
+/** Entries that load a driver; no other one does. */
 const DRIVERS = [
-  { driver: 'lmdb', entry: `${manifest.name}/lmdb` },
-  { driver: 'ioredis', entry: `${manifest.name}/redis` },
-  { driver: '@grpc/grpc-js', entry: `${manifest.name}/etcd` },
-  { driver: 'kafkajs', entry: `${manifest.name}/kafka` },
-  { driver: 'prom-client', entry: `${manifest.name}/telemetry` },
-  { driver: '@opentelemetry/api', entry: `${manifest.name}/telemetry` },
+  { driver: 'lmdb', users: [entryOf('lmdb')] },
+  { driver: 'ioredis', users: [entryOf('redis')] },
+  { driver: '@grpc/grpc-js', users: ['etcd', 'grpc', 'grpc/server'].map(entryOf) },
+  { driver: 'kafkajs', users: [entryOf('kafka')] },
+  { driver: 'prom-client', users: [entryOf('telemetry')] },
+  { driver: '@opentelemetry/api', users: [entryOf('telemetry')] },
 ]
 
 let tarball: string
@@ -37,7 +39,16 @@ describe('the packed package', () => {
   it('holds what is published and nothing else', async () => {
     const root = join(project, 'node_modules', manifest.name)
     expect((await readdir(root)).sort()).toEqual(
-      ['CHANGELOG.md', 'LICENSE', 'README.md', 'SPEC.md', 'dist', 'docs', 'package.json'].sort(),
+      [
+        'CHANGELOG.md',
+        'LICENSE',
+        'README.md',
+        'SPEC.md',
+        'dist',
+        'docs',
+        'package.json',
+        'proto',
+      ].sort(),
     )
     const files = await readdir(join(root, 'dist'), { recursive: true })
     const kinds = /\.(?:js|js\.map|d\.ts)$/u
@@ -100,8 +111,8 @@ describe('in a project', () => {
     expect(outcome).toMatchObject({ code: OK })
   })
 
-  it.each(DRIVERS)('$driver is loaded by $entry only', async ({ driver, entry }) => {
-    const others = entries.filter((name) => name !== entry)
+  it.each(DRIVERS)('$driver is loaded by its entries only', async ({ driver, users }) => {
+    const others = entries.filter((name) => !users.includes(name))
     const outcomes = await without(project, driver, async () => {
       const all: Record<string, Outcome> = {}
       for (const name of others) all[name] = await importing(name)

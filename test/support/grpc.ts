@@ -11,8 +11,8 @@ export interface ServedAgent {
   readonly agent: Agent
   readonly server: GrpcServer
   readonly url: string
-  client(options?: GrpcOptions): Transport
-  close(): Promise<void>
+  readonly client: (options?: GrpcOptions) => Transport
+  readonly close: () => Promise<void>
 }
 
 /** `setUp` registers receivers before the agent starts. */

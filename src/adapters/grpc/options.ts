@@ -16,7 +16,7 @@ import type { Endpoint, UrlForm } from '../../kit/server-url.ts'
 /** What a connection to a served agent needs; every field is optional. */
 export interface GrpcClientOptions {
   /**
-   * `grpc://[token@]host[:port][,host[:port]…]`, `grpcs://` for TLS; `grpc://127.0.0.1:9111`. Of several hosts the first
+   * `grpc://[:token@]host[:port][,host[:port]…]`, `grpcs://` for TLS; `grpc://127.0.0.1:9111`. Of several hosts the first
    * that answers is used.
    */
   readonly url?: string
@@ -56,10 +56,10 @@ export interface GrpcSettings {
 export const DEFAULT_PORT = 9_111
 
 const FORM: UrlForm = {
-  shape: /^(?<scheme>grpcs?):\/\/(?:(?<login>[^/?#:@]*)@)?(?<hosts>[^/?#@]+)\/?$/u,
+  shape: /^(?<scheme>grpcs?):\/\/(?:(?<login>:?[^/?#:@]*)@)?(?<hosts>[^/?#@]+)\/?$/u,
   defaultPort: DEFAULT_PORT,
   of: 'an agent',
-  expected: 'grpc://[token@]host[:port][,host[:port]…]',
+  expected: 'grpc://[:token@]host[:port][,host[:port]…]',
 }
 
 const isToken: OptionCheck = (value) =>
@@ -86,7 +86,7 @@ export function readOptions(options: GrpcOptions): GrpcSettings {
   if (tls !== undefined) checkTls(tls)
   const url = options.url ?? `grpc://127.0.0.1:${DEFAULT_PORT}`
   const { parts, endpoints, login } = readServerUrl(url, 'url', FORM)
-  const token = options.token ?? login.username
+  const token = options.token ?? login.password ?? login.username
   return {
     name: options.name ?? 'grpc',
     endpoints,

@@ -51,14 +51,26 @@ export class Door {
 
   /** By whom calls and watches are counted: the grant, or the address where there are none. */
   nameOf(client: Client, caller: Caller): string {
-    return this.#anonymous ? caller.getPeer().replace(/:\d+$/u, '') : client.name
+    return this.#anonymous ? addressOf(caller) : client.name
   }
 
   /** @throws CallError (`UNAUTHENTICATED`, `RESOURCE_EXHAUSTED`) */
   async admit(caller: Caller): Promise<Client> {
-    const client = this.identify(caller)
-    const waitMs = await this.#rate.take(this.nameOf(client, caller))
-    if (waitMs === undefined) return client
+    let client: Client
+    try {
+      client = this.identify(caller)
+    } catch (error) {
+      // Who tries tokens is counted by address.
+      await this.#count(addressOf(caller))
+      throw error
+    }
+    await this.#count(this.nameOf(client, caller))
+    return client
+  }
+
+  async #count(name: string): Promise<void> {
+    const waitMs = await this.#rate.take(name)
+    if (waitMs === undefined) return
     throw new CallError(status.RESOURCE_EXHAUSTED, `too many calls; again in ${waitMs} ms`)
   }
 
@@ -92,4 +104,8 @@ export class Door {
       metadata: failureMetadata(error, failure),
     }
   }
+}
+
+function addressOf(caller: Caller): string {
+  return caller.getPeer().replace(/:\d+$/u, '')
 }

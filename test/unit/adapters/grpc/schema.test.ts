@@ -30,7 +30,7 @@ function shapeOf(root: protobuf.Root): unknown {
             repeated,
             options?.['proto3_optional'] === true,
           ])
-          .sort()
+          .sort(([a], [b]) => Number(a) - Number(b))
       } else if (item instanceof protobuf.Enum) shapes[item.fullName] = { ...item.values }
       else if (item instanceof protobuf.Service) {
         shapes[item.fullName] = item.methodsArray.map((method) => [
