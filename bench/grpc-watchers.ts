@@ -30,7 +30,7 @@ for (let i = 0; i < watchers; i++) {
       'grpc.use_local_subchannel_pool': 1,
     })
   }
-  watch(client as Client, i)
+  if (client !== undefined) watch(client, i)
 }
 
 function watch(connection: Client, index: number): void {
@@ -44,7 +44,7 @@ function watch(connection: Client, index: number): void {
   let listed = false
   call.on('data', (bytes: Buffer) => {
     if (!listed) {
-      if (watchEvent.decode(bytes).listed == null) return
+      if ((watchEvent.decode(bytes).listed ?? undefined) === undefined) return
       listed = true
       if (++open === watchers) process.send?.('open')
       return
