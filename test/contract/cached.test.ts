@@ -1,17 +1,13 @@
-import { randomUUID } from 'node:crypto'
 import { Etcd3 } from 'etcd3'
 import { Redis } from 'ioredis'
 import { etcd } from '../../src/adapters/etcd/index.ts'
-import { kafka } from '../../src/adapters/kafka/index.ts'
 import { lmdb } from '../../src/adapters/lmdb/index.ts'
 import { redis } from '../../src/adapters/redis/index.ts'
 import { cached, composite, memory, prefixed } from '../../src/index.ts'
 import type { Transport } from '../../src/index.ts'
 import { FakeClock } from '../../src/testing/index.ts'
 import { describeWithEtcdUrl } from '../servers/describe-with-etcd.ts'
-import { describeWithKafkaServer } from '../servers/describe-with-kafka.ts'
 import { describeWithRedisUrl } from '../servers/describe-with-redis.ts'
-import { KAFKA_VERSIONS } from '../servers/provision-kafka.ts'
 import { contract, uniquePrefix } from '../support/contract.ts'
 import { KeptOpen } from '../support/kept-open.ts'
 import { tempDir } from '../support/temp-dir.ts'
@@ -43,37 +39,6 @@ contract('cached lmdb', async () => ({
   clock: new FakeClock(),
   ...kept(cached(lmdb({ path: await tempDir('lmdb') }))),
 }))
-
-contract('prefixed cached memory', async () => ({
-  prefix: uniquePrefix(),
-  clock: new FakeClock(),
-  ...kept(cached(memory()), (store) => prefixed(store, '/agents/a1/')),
-}))
-
-contract('cached prefixed lmdb', async () => {
-  const path = await tempDir('lmdb')
-  return {
-    prefix: uniquePrefix(),
-    clock: new FakeClock(),
-    ...kept(cached(prefixed(lmdb({ path }), '/agents/a1/'))),
-  }
-})
-
-contract('composite of memory and cached memory, write: first', async () => {
-  const stores = [memory({ name: 'one' }), cached(memory({ name: 'two' }))] as const
-  return {
-    prefix: uniquePrefix(),
-    clock: new FakeClock(),
-    transport: () =>
-      composite(
-        stores.map((store) => new KeptOpen(store)),
-        { write: 'first' },
-      ),
-    dispose: async () => {
-      await Promise.all(stores.map((store) => store.close()))
-    },
-  }
-})
 
 contract('cached composite of two memories, write: first', async () => ({
   prefix: uniquePrefix(),
@@ -130,16 +95,4 @@ describeWithEtcdUrl('cached with etcd', (url) => {
       },
     }
   })
-
-  contract('prefixed cached etcd', async () => ({
-    prefix: uniquePrefix(),
-    ...kept(cached(etcd({ url: url() })), (store) => prefixed(store, '/vnf-agent/a1/')),
-  }))
-})
-
-await describeWithKafkaServer('cached with Kafka', KAFKA_VERSIONS[1], (server) => {
-  contract('cached kafka', async () => ({
-    prefix: uniquePrefix(),
-    ...kept(cached(kafka({ url: `kafka://${server()}/contract-${randomUUID()}`, create: true }))),
-  }))
 })
