@@ -36,7 +36,7 @@ const project = (displayName, folders) => ({
 })
 
 export default {
-  maxWorkers: 2,
+  maxWorkers: 3,
   // Jest takes it here only, not per project. A test that hangs is a bug, not a pace.
   testTimeout: 120_000,
   reporters: ['default', '<rootDir>/tools/closing-line-reporter.mjs'],
