@@ -6,7 +6,7 @@
 import { connect } from 'node:net'
 
 const [port, path, watchers] = process.argv.slice(2) as [string, string, string]
-const MARK = Buffer.from('\nevent: change\n')
+const MARK = Buffer.from('\nevent: changes\n')
 const BEGUN = Buffer.from('\r\n\r\n')
 
 let open = 0

@@ -57,7 +57,7 @@ async function bare(): Promise<Side> {
     async (i) => {
       const value = Buffer.from(values[i % 64] as Uint8Array).toString('base64')
       const data = JSON.stringify({ type: 'put', key: KEY, value, revision: ++id })
-      const text = `id: ${id}\nevent: change\ndata: ${data}\n\n`
+      const text = `id: ${id}\nevent: changes\ndata: ${data}\n\n`
       for (const watcher of watchers) watcher.write(text)
     },
     async () => {

@@ -93,6 +93,7 @@ class WatchWriter {
   readonly #heartbeat: Deadline
   #phase: 'start' | 'listing' | 'live' = 'start'
   #position: string | undefined
+  #gathering = false
   /** Events of a batch that is too large to be written at once. */
   #pending: Iterator<Buffer> | undefined
 
@@ -119,14 +120,13 @@ class WatchWriter {
         const next = batches.poll?.() ?? (await batches.next())
         const batch = 'kind' in next ? next : next.value
         if (batch === undefined || response.destroyed) return new ClosedError('the agent')
-        response.cork()
+        this.#gather()
         let taken = this.#write(batch)
         for (let more = 1; taken && more < BURST; more++) {
           const further = batches.poll?.()
           if (further === undefined) break
           taken = this.#write(further)
         }
-        response.uncork()
         if (!taken) await this.#drained()
         if (this.#pending !== undefined) await this.#writeRest()
       }
@@ -139,6 +139,17 @@ class WatchWriter {
       // The stream is to hear of it, whoever ended first.
       await batches.return?.()
     }
+  }
+
+  /** What is written before the event loop goes on leaves together: of a burst, one packet and not one per change. */
+  #gather(): void {
+    if (this.#gathering) return
+    this.#gathering = true
+    this.#response.cork()
+    process.nextTick(() => {
+      this.#gathering = false
+      this.#response.uncork()
+    })
   }
 
   /** False when the client has to take something first. */
