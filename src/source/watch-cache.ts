@@ -20,7 +20,7 @@ import { CacheReader } from './cache-reader.ts'
 import type { ReaderSource } from './cache-reader.ts'
 import type { ListView } from './list-view.ts'
 import { ReaderGroup } from './reader-group.ts'
-import type { ChangesBatch } from './reader-group.ts'
+import type { ChangesBatch, GroupEntry } from './reader-group.ts'
 import { keyOf, ReaderGroups } from './reader-groups.ts'
 import { ReceiptFork } from './receipt-fork.ts'
 import { ResetStagger } from './reset-stagger.ts'
@@ -251,7 +251,7 @@ export class WatchCache {
     part: readonly RawChange[],
     fork: ReceiptFork | undefined,
   ): void {
-    const entry = { sequence: record.sequence, batch: batchOf(record, part) }
+    const entry = entryOf(record, part)
     group.enter(entry)
     if (fork === undefined) return
     for (const reader of group.readers) reader.expect(entry, () => fork.branch())
@@ -265,11 +265,11 @@ export class WatchCache {
     if (sequence === undefined) return 'reconnected'
     if (sequence < this.#history.floor) return 'compacted'
     if (sequence < group.enteredFrom) {
-      const older = []
+      const older: GroupEntry[] = []
       for (const record of this.#history.between(sequence, group.enteredFrom)) {
         const part = record.batch.changes.filter((change) => group.covers(keyOf(change)))
         if (part.length === 0) continue
-        older.push({ sequence: record.sequence, batch: batchOf(record, part) })
+        older.push(entryOf(record, part))
       }
       group.enterOlder(older, sequence)
     }
@@ -347,9 +347,11 @@ function marksOf(position: Position): {
   }
 }
 
-/** Who watches all of a record shares its batch. */
-function batchOf({ batch }: CacheRecord, part: readonly RawChange[]): ChangesBatch {
-  return part.length === batch.changes.length ? batch : { ...batch, changes: part }
+/** Those who watch all of a record share it: there may be as many groups as readers. */
+function entryOf(record: CacheRecord, part: readonly RawChange[]): GroupEntry {
+  const { sequence, batch } = record
+  if (part.length === batch.changes.length) return record
+  return { sequence, batch: { ...batch, changes: part } }
 }
 
 function toRaw({ key, prev, next, revision }: SourceChange): RawChange {

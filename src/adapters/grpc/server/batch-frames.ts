@@ -1,5 +1,6 @@
 import type { Batch, RawChange, RawPair } from '../../../api/transport.ts'
 import { coverOf, PrefixIndex } from '../../../kit/prefix-index.ts'
+import { BatchEncodings } from '../../../serving/batch-encodings.ts'
 import { watchEvent } from '../watch-schema.ts'
 import type { WatchEvent, WireChange, WirePair } from '../watch-schema.ts'
 import { encodeMessage } from './wire.ts'
@@ -37,23 +38,23 @@ export class WatchCover {
   }
 }
 
-/** Encodes each batch once, however many watch it: watches of equal prefixes get the same batches. */
+/** Encodes each batch once per format, however many watch it. */
 export class BatchFrames {
-  readonly #frames = new WeakMap<Batch, Map<string, readonly Buffer[]>>()
+  readonly #kept = new BatchEncodings<readonly Buffer[]>()
 
   of(batch: Batch, cover: WatchCover, format: Format): readonly Buffer[] {
-    let encodings = this.#frames.get(batch)
-    if (encodings === undefined) {
-      encodings = new Map()
-      this.#frames.set(batch, encodings)
+    const kept = this.#kept.of(batch, format)
+    const within = kept?.prefixes === cover.id ? batch : cover.within(batch)
+    if (kept !== undefined && within === batch) {
+      kept.prefixes = cover.id
+      return kept.encoding
     }
-    const id = `${format}${cover.id}`
-    const known = encodings.get(id)
-    if (known !== undefined) return known
-    const frames = eventsOf(cover.within(batch)).map((event) =>
-      encodeMessage(watchEvent, event, format),
-    )
-    encodings.set(id, frames)
+    const frames = eventsOf(within).map((event) => encodeMessage(watchEvent, event, format))
+    // A part is for one set of prefixes, of which there may be as many as watches.
+    if (within === batch) {
+      const bytes = frames.reduce((sum, { length }) => sum + length, 0)
+      this.#kept.keep(batch, format, { encoding: frames, prefixes: cover.id }, bytes)
+    }
     return frames
   }
 }

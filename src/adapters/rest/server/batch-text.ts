@@ -1,5 +1,6 @@
 import type { Batch, RawChange, RawPair } from '../../../api/transport.ts'
 import { coverOf, PrefixIndex } from '../../../kit/prefix-index.ts'
+import { BatchEncodings } from '../../../serving/batch-encodings.ts'
 import { EVENTS, encodeToken } from '../protocol.ts'
 import type { WireChange } from '../protocol.ts'
 import type { ValueForm, Values } from './values.ts'
@@ -11,16 +12,18 @@ const KEPT_CHARS = 262_144
 
 /** How one watcher wants batches: what else differs between watchers stands not in the text. */
 export interface BatchView {
-  /** Equal for watchers that share texts. */
-  readonly id: string
+  /** Equal for watchers of the same prefixes. */
+  readonly prefixes: string
+  /** Equal for watchers that want values alike. */
+  readonly formId: string
   readonly cover: PrefixIndex<true>
   readonly form: ValueForm
 }
 
-/** Batches as server-sent events, made once per batch and view however many watchers there are. */
+/** Batches as server-sent events, made once per batch and form however many watchers there are. */
 export class BatchTexts {
   readonly #values: Values
-  readonly #kept = new WeakMap<Batch, Map<string, Buffer>>()
+  readonly #kept = new BatchEncodings<Buffer>()
 
   constructor(values: Values) {
     this.#values = values
@@ -30,29 +33,32 @@ export class BatchTexts {
     const prefixCover = coverOf(prefixes)
     const cover = new PrefixIndex<true>()
     for (const prefix of prefixCover) cover.set(prefix, true)
-    const id = `${form.json ? 'j' : 'b'}${form.values ? 'v' : 'k'}${JSON.stringify(prefixCover)}`
-    return { id, cover, form }
+    const formId = `${form.json ? 'j' : 'b'}${form.values ? 'v' : 'k'}`
+    return { prefixes: JSON.stringify(prefixCover), formId, cover, form }
   }
 
   /** The events of pairs or changes. What lies outside the prefixes is left out, as the core does (security, too). */
   *events(batch: Batch & { kind: 'pairs' | 'changes' }, view: BatchView): Generator<Buffer> {
-    const kept = this.#kept.get(batch)?.get(view.id)
-    if (kept !== undefined) {
-      yield kept
+    const kept = this.#kept.of(batch, view.formId)
+    const whole = kept?.prefixes === view.prefixes || isWithin(batch, view.cover)
+    if (kept !== undefined && whole) {
+      kept.prefixes = view.prefixes
+      yield kept.encoding
       return
     }
     const texts =
       batch.kind === 'pairs' ? this.#pairs(batch.pairs, view) : this.#changes(batch, view)
-    let whole: Buffer | undefined
+    let only: Buffer | undefined
     let count = 0
     for (const text of texts) {
       const bytes = Buffer.from(text)
-      if (++count === 1) whole = bytes
+      if (++count === 1) only = bytes
       yield bytes
     }
-    if (count > 1 || whole === undefined || whole.length > KEPT_CHARS) return
-    const texts1 = this.#kept.get(batch) ?? new Map<string, Buffer>()
-    this.#kept.set(batch, texts1.set(view.id, whole))
+    // A part is for one set of prefixes, of which there may be as many as watchers.
+    if (!whole || count > 1 || only === undefined || only.length > KEPT_CHARS) return
+    const encoded = { encoding: only, prefixes: view.prefixes }
+    this.#kept.keep(batch, view.formId, encoded, only.length)
   }
 
   *#pairs(pairs: readonly RawPair[], { cover, form }: BatchView): Generator<string> {
@@ -70,7 +76,7 @@ export class BatchTexts {
   *#changes(batch: Batch & { kind: 'changes' }, { cover, form }: BatchView): Generator<string> {
     let data = ''
     for (const change of batch.changes) {
-      if (!cover.covers(change.type === 'put' ? change.pair.key : change.key)) continue
+      if (!cover.covers(keyOf(change))) continue
       if (data.length >= EVENT_CHARS) {
         yield event(EVENTS.changes, `{"changes":[${data}],"more":true}`)
         data = ''
@@ -87,6 +93,17 @@ export class BatchTexts {
       ? { type: 'put', ...this.#values.toWire(change.pair, form) }
       : { type: 'delete', key: change.key, revision: change.revision }
   }
+}
+
+/** All of it lies under the prefixes. */
+function isWithin(batch: Batch & { kind: 'pairs' | 'changes' }, cover: PrefixIndex<true>): boolean {
+  return batch.kind === 'pairs'
+    ? batch.pairs.every(({ key }) => cover.covers(key))
+    : batch.changes.every((change) => cover.covers(keyOf(change)))
+}
+
+function keyOf(change: RawChange): string {
+  return change.type === 'put' ? change.pair.key : change.key
 }
 
 /** One server-sent event; `data` has no line end. */
