@@ -55,6 +55,8 @@ export class Registration
   readonly #statusStream: StatusStream
   #closed = false
   #held: 'until-released' | 'until-resync' | undefined
+  /** An earlier hold ends at a RESYNC that is still to come. */
+  #heldBefore = false
 
   readonly status$: Observable<RegistrationStatus>
 
@@ -217,6 +219,7 @@ export class Registration
 
   /** A RESYNC is on its way that holds what comes: until it is delivered no CHANGE is. */
   hold(): void {
+    this.#heldBefore = this.#held === 'until-resync'
     this.#held = 'until-released'
   }
 
@@ -225,7 +228,7 @@ export class Registration
   }
 
   release(): void {
-    this.#held = undefined
+    this.#held = this.#heldBefore ? 'until-resync' : undefined
     this.#pump.soon()
   }
 
@@ -331,6 +334,7 @@ export class Registration
   #deliverResync(): void {
     const reason = this.#debt.pay()
     if (this.#held === 'until-resync') this.#held = undefined
+    this.#heldBefore = false
     this.#giveUpBacklog()
     this.#routes.activate()
     this.#continuity.resynced()

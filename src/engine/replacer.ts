@@ -36,7 +36,7 @@ interface Written {
 
 /**
  * Makes given pairs everything that there is under prefixes (datasync.md §5, PUT of a prefix): one conditional
- * transaction of the differences, then a run of RESYNCs in place of the changes. One at a time.
+ * transaction of the differences, then a run of RESYNCs in place of the changes. One is written at a time.
  */
 export class Replacer {
   readonly #parts: ReplacerParts
@@ -46,17 +46,7 @@ export class Replacer {
     this.#parts = parts
   }
 
-  replace(
-    prefixes: readonly string[],
-    pairs: readonly Replacement[],
-    options: CommitOptions,
-  ): Promise<ReplaceResult> {
-    const result = this.#last.then(() => this.#replace(prefixes, pairs, options))
-    this.#last = result.catch(() => {}) // told to its caller
-    return result
-  }
-
-  async #replace(
+  async replace(
     prefixes: readonly string[],
     pairs: readonly Replacement[],
     options: CommitOptions,
@@ -66,30 +56,22 @@ export class Replacer {
       throw new UnsupportedOptionError('replace', transport.name, 'it has no transactions')
     }
     const startedAt = io.clock.now()
+    const restMs = (): number => options.timeoutMs - (io.clock.now() - startedAt)
     const cover = coverOf(prefixes)
     const wanted = wantedPairs(cover, pairs)
-    const registrations = this.#watching(cover)
-    for (const registration of registrations) registration.hold()
-    let written: Written
-    try {
-      written = await this.#write(cover, wanted, options)
-    } catch (error) {
-      // What became of it may be unknown: then the changes tell.
-      for (const registration of registrations) registration.release()
-      throw error
-    }
-    for (const registration of registrations) registration.releaseAtResync()
+    const { written, registrations } = await this.#inTurn(
+      () => this.#store(cover, wanted, { ...options, timeoutMs: Math.max(1, restMs()) }),
+      options.timeoutMs,
+    )
     const open = registrations.filter(({ closed }) => !closed)
+    // A run of nobody would wait for those that are under way.
+    if (open.length === 0) return { ...written, turns: [] }
     const run = gate.resync(open.map(({ name }) => name))
     if (options.waitFor === 'stored') {
       run.catch(() => {}) // the agent closes
       return { ...written, turns: [] }
     }
-    const report = await this.#within(
-      run,
-      options.timeoutMs - (io.clock.now() - startedAt),
-      options.timeoutMs,
-    )
+    const report = await this.#within(run, restMs(), options.timeoutMs)
     const byName = new Map(registrations.map((registration) => [registration.name, registration]))
     const turns = report.turns.flatMap(({ name, outcome }): ReplaceTurn[] => {
       const registration = byName.get(name)
@@ -108,6 +90,45 @@ export class Replacer {
     return { ...written, turns }
   }
 
+  /** After the writes of those that came before; their receivers are not waited for. */
+  #inTurn<T>(work: () => Promise<T>, timeoutMs: number): Promise<T> {
+    return new Promise((resolve, reject) => {
+      let late = false
+      const timer = this.#parts.io.clock.after(
+        timeoutMs,
+        () => {
+          late = true
+          const outcome = 'not-applied'
+          reject(new TimeoutError('waiting for other replacements', timeoutMs, { outcome }))
+        },
+        { keepAlive: true },
+      )
+      this.#last = this.#last.then(async () => {
+        timer.stop()
+        if (!late) await work().then(resolve, reject)
+      })
+    })
+  }
+
+  /** Until it is written, those that watch there get nothing of it; then a RESYNC comes first. */
+  async #store(
+    cover: readonly string[],
+    wanted: ReadonlyMap<string, Replacement>,
+    options: CommitOptions,
+  ): Promise<{ readonly written: Written; readonly registrations: readonly Registration[] }> {
+    const registrations = this.#watching(cover)
+    for (const registration of registrations) registration.hold()
+    try {
+      const written = await this.#write(cover, wanted, options)
+      for (const registration of registrations) registration.releaseAtResync()
+      return { written, registrations }
+    } catch (error) {
+      // What became of it may be unknown: then the changes tell.
+      for (const registration of registrations) registration.release()
+      throw error
+    }
+  }
+
   /** Optimistic: the differences are written on condition that nothing of what they replace has changed meanwhile. */
   async #write(
     cover: readonly string[],
@@ -120,7 +141,7 @@ export class Replacer {
       const versions = new Map<string, string>()
       for (const [key, { version }] of present) if (wanted.has(key)) versions.set(key, version)
       if (ops.length === 0) return { put: 0, deleted: 0, versions }
-      const arrived = this.#parts.arrivals.expect(ops.map((op) => op.key))
+      const arrived = this.#parts.arrivals.expect(this.#certain(ops, present))
       try {
         const result = await this.#parts.writer.commit(ops, { ...options, waitFor: 'stored' })
         for (const [i, op] of ops.entries()) {
@@ -169,6 +190,19 @@ export class Replacer {
       ops.push({ type: 'put', key, value, ...ttl, ...(conditionalPut ? condition : {}) })
     }
     return ops
+  }
+
+  /** Keys whose changes come back for certain: the same bytes may be no news (C5). */
+  #certain(
+    ops: readonly Exclude<Op, { type: 'delete-prefix' }>[],
+    present: ReadonlyMap<string, RawPair>,
+  ): string[] {
+    return ops.flatMap((op) => {
+      const held = present.get(op.key)
+      return op.type === 'put' && held !== undefined && sameBytes(held.value, op.value)
+        ? []
+        : [op.key]
+    })
   }
 
   /** Those that watch something under the prefixes, in registration order. */

@@ -22,6 +22,7 @@ const STORED = { waitFor: 'stored', timeoutMs: 10_000 } as const
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 const text = (text: string): ReturnType<typeof raw> => raw(bytes(text))
+const textOf = (value: Uint8Array): string => Buffer.from(value).toString()
 const items = (pairs: Record<string, string>): { key: string; value: Uint8Array }[] =>
   Object.entries(pairs).map(([key, value]) => ({ key, value: bytes(value) }))
 
@@ -124,8 +125,21 @@ function behaves(open: () => Promise<Transport>): void {
   })
 }
 
-/** Where writes can have conditions. */
+/** Where writes can have conditions, and a time to live. */
 function behavesAmongWriters(open: () => Promise<Transport>): void {
+  it('writes a time to live anew, and does not wait for changes that nobody is told', async () => {
+    const prefix = uniquePrefix()
+    const { agent, seen } = await world(await open(), prefix)
+    const item = { key: `${prefix}a/1`, value: bytes('1'), ttlMs: 600_000 }
+    const startedAt = performance.now()
+    for (let round = 0; round < 2; round++) {
+      const result = await agent.served().replace([prefix], [item], APPLIED)
+      expect(result.put).toBe(1)
+    }
+    expect(performance.now() - startedAt).toBeLessThan(APPLIED.timeoutMs / 2)
+    await seen.all.untilFold({ [`${prefix}a/1`]: '1' })
+  })
+
   it('wins over writers of the same keys without mixing with them', async () => {
     const prefix = uniquePrefix()
     const { agent, seen } = await world(await open(), prefix)
@@ -246,6 +260,59 @@ describe('replace', () => {
     expect(turns.filter((turn) => turn.startsWith('all'))).toEqual(['all requested'])
     await seen.all.untilFold({ [`${prefix}a/1`]: 'new', [`${prefix}b/7`]: '7' })
     seen.all.expectClean()
+  })
+
+  it('a receiver that is slow delays nobody else, and nobody beyond their time', async () => {
+    let release = (): void => {}
+    const { agent, seen, turns } = await world(memory(), '/d/', {
+      a: {
+        answer: (event, index) =>
+          index === 1 && event.kind === 'resync'
+            ? new Promise<void>((resolve) => {
+                release = resolve
+              })
+            : undefined,
+      },
+    })
+    const served = agent.served()
+    const first = served.replace(['/d/a/'], items({ '/d/a/1': 'new' }), APPLIED)
+    await waitFor(() => turns.includes('a requested'))
+    // Where nobody watches nobody is waited for.
+    const elsewhere = await served.replace(['/e/'], items({ '/e/1': 'x' }), APPLIED)
+    expect(elsewhere.put).toBe(1)
+    await expect(
+      served.replace(['/d/b/'], items({ '/d/b/1': 'newer' }), { ...APPLIED, timeoutMs: 50 }),
+    ).rejects.toMatchObject({ code: 'SYNC_TIMEOUT', outcome: 'stored' })
+    expect((await served.get(['/d/b/1'])).map(({ value }) => textOf(value))).toEqual(['newer'])
+    release()
+    expect((await first).turns.map(({ outcome }) => outcome)).toContain('acked')
+    await seen.b.untilFold({ '/d/b/1': 'newer' })
+    await seen.all.untilFold({ '/d/a/1': 'new', '/d/b/1': 'newer' })
+    for (const recorder of Object.values(seen)) recorder.expectClean()
+  })
+
+  it('one whose turn does not come in time is not applied', async () => {
+    const store = memory()
+    let go = (): void => {}
+    const gone = new Promise<void>((resolve) => {
+      go = resolve
+    })
+    const commit = store.commit.bind(store)
+    store.commit = async (...args) => {
+      await gone
+      return commit(...args)
+    }
+    const agent = new Agent({ transport: store })
+    onTeardown(() => agent.close())
+    await agent.start()
+    const served = agent.served()
+    const first = served.replace(['/t/'], items({ '/t/1': 'first' }), STORED)
+    await expect(
+      served.replace(['/t/'], items({ '/t/2': 'second' }), { ...STORED, timeoutMs: 50 }),
+    ).rejects.toMatchObject({ code: 'SYNC_TIMEOUT', outcome: 'not-applied' })
+    go()
+    expect((await first).put).toBe(1)
+    expect((await served.list('/t/')).map(({ key }) => key)).toEqual(['/t/1'])
   })
 
   it('gives the changes free again when nothing could be written', async () => {
