@@ -45,6 +45,7 @@ export type {
   CommitOptions,
   CommitResult,
   Io,
+  ListPart,
   Op,
   Position,
   RawChange,

@@ -87,7 +87,8 @@ export interface Served {
   /** Keys ascending (UTF-8). @throws InvalidKeyError, TransportUnavailableError, ClosedError */
   list(prefix: string): Promise<readonly RawPair[]>
   /**
-   * A part of {@link list}, in memory for one page only; the store is listed all the same.
+   * A part of {@link list}, in memory for one page only. Sorted stores (LMDB, etcd) read little more than that; others
+   * are listed all the same.
    * @throws InvalidKeyError, TransportUnavailableError, ClosedError
    */
   page(prefix: string, options: PageOptions): Promise<Page>

@@ -93,6 +93,14 @@ export interface CommitResult {
   readonly receivers?: number
 }
 
+/** The part of a list that is wanted. */
+export interface ListPart {
+  /** Keys behind this one. */
+  readonly after?: string | undefined
+  /** The lowest, so many. */
+  readonly limit: number
+}
+
 /** What a transport can do; the contract suite runs the parts that are claimed. */
 export interface Capabilities {
   /** `stream` can go on from a position. */
@@ -166,9 +174,10 @@ export interface Transport {
   sharedStream?(prefixes: readonly string[], from: Position | undefined, io: Io): BatchStream
   /**
    * The pairs under a prefix, once, in any order, in bounded batches. Optional: without it a stream is opened, and left
-   * when it has listed.
+   * when it has listed. With `part`, a store that is sorted by UTF-8 bytes may leave out what is not in it; others give
+   * all.
    */
-  list?(prefix: string, io: Io): AsyncIterable<readonly RawPair[]>
+  list?(prefix: string, io: Io, part?: ListPart): AsyncIterable<readonly RawPair[]>
   /** The pairs of those keys that exist, in any order. */
   get(keys: readonly string[], io: Io): Promise<readonly RawPair[]>
   /**

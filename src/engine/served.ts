@@ -105,7 +105,11 @@ export class EngineServed implements Served {
     this.#assertPrefix(prefix)
     await this.#parts.opened()
     const { transport, io } = this.#parts
-    return pageOf(listOf(transport, prefix, io), prefix, options)
+    const { after, limit } = options
+    // One more tells whether there is another page.
+    const list = listOf(transport, prefix, io, { after, limit: limit + 1 })
+    const { pairs, more } = await pageOf(list, prefix, options)
+    return { pairs: this.#numbered(pairs), more }
   }
 
   // Not async: servers pass many single operations.

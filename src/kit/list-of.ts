@@ -1,13 +1,17 @@
 import { TransportUnavailableError } from '../api/errors.ts'
-import type { Io, RawPair, Transport } from '../api/transport.ts'
+import type { Io, ListPart, RawPair, Transport } from '../api/transport.ts'
 
-/** The pairs under a prefix: by the transport's own `list`, else what a stream of it lists before it goes live. */
+/**
+ * The pairs under a prefix: by the transport's own `list`, else what a stream of it lists before it goes live. Of a part
+ * there may be more than that.
+ */
 export function listOf(
   transport: Transport,
   prefix: string,
   io: Io,
+  part?: ListPart,
 ): AsyncIterable<readonly RawPair[]> {
-  return transport.list?.(prefix, io) ?? listed(transport, prefix, io)
+  return transport.list?.(prefix, io, part) ?? listed(transport, prefix, io)
 }
 
 async function* listed(

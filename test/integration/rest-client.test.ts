@@ -140,6 +140,49 @@ describe('the REST transport', () => {
     await transport.close()
   })
 
+  it('a server that takes less at once is asked for less', async () => {
+    const limits = { maxKeys: 3, maxWaitMs: 1_000 }
+    const { url, agent: served } = await serveAgent({ limits })
+    const agent = client(url)
+    await agent.start()
+    await agent.put('/s/0', value('0'), { timeoutMs: 5_000 })
+    for (let i = 1; i < 10; i++) await served.put(`/s/${i}`, value(String(i)))
+    const keys = Array.from({ length: 10 }, (_, i) => `/s/${i}`)
+    const transport = rest({ url })
+    onTeardown(() => transport.close())
+    await transport.open(realIo())
+    expect(await transport.get(keys, realIo())).toHaveLength(10)
+    const listed: string[] = []
+    for await (const { key } of agent.list('/s/')) listed.push(key)
+    expect(listed).toEqual(keys)
+  })
+
+  it('a list has every write that was acknowledged before, though the shared watch is behind', async () => {
+    const store = memory()
+    const inner = store.stream.bind(store)
+    let behind = true
+    store.stream = async function* (...args) {
+      for await (const batch of inner(...args)) {
+        await waitFor(() => batch.kind !== 'changes' || !behind)
+        yield batch
+      }
+    }
+    delete (store as { sharedStream?: unknown }).sharedStream
+    const { url, agent: served } = await serveAgent({}, { transport: store })
+    const watcher = client(url)
+    const seen: string[] = []
+    watcher.watch('all', '/l/').handle({ change: ({ key }) => void seen.push(key) })
+    await watcher.start()
+    await watcher.put('/l/a', value('1'))
+    await served.put('/l/b', value('2'))
+    const listed: string[] = []
+    for await (const { key } of watcher.list('/l/')) listed.push(key)
+    expect(listed).toEqual(['/l/a', '/l/b'])
+    expect(seen).toEqual([])
+    behind = false
+    await waitFor(() => seen.length === 2)
+  })
+
   it('a checkpoint goes on without a RESYNC; with another run of the server it begins anew', async () => {
     const path = await tempDir('rest')
     const first = await serveAgent({}, { transport: lmdb({ path }) })

@@ -20,6 +20,7 @@ import type {
   CommitOptions,
   CommitResult,
   Io,
+  ListPart,
   Op,
   Position,
   RawPair,
@@ -109,9 +110,11 @@ export class CachedTransport implements Transport {
     return this.#stream(prefixes, from, io, true)
   }
 
-  async *list(prefix: string, io: Io): AsyncGenerator<readonly RawPair[]> {
+  async *list(prefix: string, io: Io, part?: ListPart): AsyncGenerator<readonly RawPair[]> {
     try {
-      for await (const pairs of listOf(this.#upstream, prefix, io)) yield this.#numbered(pairs)
+      for await (const pairs of listOf(this.#upstream, prefix, io, part)) {
+        yield this.#numbered(pairs)
+      }
       this.#lastFailure = undefined
     } catch (error) {
       throw this.#failed(error)

@@ -13,6 +13,7 @@ import type {
   CommitOptions,
   CommitResult,
   Io,
+  ListPart,
   Op,
   Position,
   RawPair,
@@ -27,7 +28,7 @@ import { Connection } from './connection.ts'
 import type { Ambient } from './connection.ts'
 import { isCutOff, translate } from './errors.ts'
 import { listedPair } from './etcd-pair.ts'
-import { keyText, rangeOf } from './key-range.ts'
+import { keyText, rangeBehind } from './key-range.ts'
 import { Leases } from './leases.ts'
 import { listOnwards } from './list-pages.ts'
 import { REQUEST_OVERHEAD_BYTES } from './options.ts'
@@ -105,15 +106,17 @@ export class DefaultEtcdTransport implements EtcdTransport {
     }).run(from)
   }
 
-  async *list(prefix: string, io: Io): AsyncIterable<readonly RawPair[]> {
+  async *list(prefix: string, io: Io, part?: ListPart): AsyncIterable<readonly RawPair[]> {
     const connection = await this.#connection(io)
     try {
       const { pageBytes } = this.#settings
-      const pages = listOnwards(rangeOf(prefix), connection, pageBytes)
-      for (;;) {
+      const pages = listOnwards(rangeBehind(prefix, part?.after), connection, pageBytes)
+      for (let left = part?.limit ?? Infinity; left > 0;) {
         const page = await this.#abortable(pages.next(), io)
         if (page.done === true) return
-        yield this.#pairs(page.value.kvs)
+        const pairs = this.#pairs(page.value.kvs)
+        yield pairs
+        left -= pairs.length
       }
     } catch (error) {
       this.#working?.commands.failed(error, connection)

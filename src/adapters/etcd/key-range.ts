@@ -16,6 +16,14 @@ export function rangeOf(prefix: string): KeyRange {
   return { key: bytes.length === 0 ? ZERO : bytes, rangeEnd: endOf(bytes) }
 }
 
+/** Keys that begin with the prefix and stand behind another one. */
+export function rangeBehind(prefix: string, behind: string | undefined): KeyRange {
+  const range = rangeOf(prefix)
+  if (behind === undefined) return range
+  const next = after(Buffer.from(behind))
+  return Buffer.compare(next, range.key) > 0 ? { ...range, key: next } : range
+}
+
 /**
  * The smallest range that covers all prefixes. One watch on it gives the changes of all in the store's order, which
  * several watches would not (C2).

@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { join } from 'node:path'
+import { compareKeys } from '../../api/key.ts'
 
 /** The file that holds a store's data, inside its folder. */
 export function dataFileOf(path: string): string {
@@ -67,6 +68,12 @@ export function rangeOfPrefix(prefix: string): KeyRange {
   const end = Buffer.alloc(size + 1, 0xff)
   end.write(prefix, 0, 'utf8')
   return { start: prefix, end }
+}
+
+/** Keys that begin with the prefix, from another one on. */
+export function rangeFrom(prefix: string, from: string | undefined): KeyRange {
+  const range = rangeOfPrefix(prefix)
+  return from === undefined || compareKeys(from, prefix) <= 0 ? range : { ...range, start: from }
 }
 
 export const RANGE_OF_EXPIRIES: KeyRange = {

@@ -7,6 +7,7 @@ import type {
   CommitOptions,
   CommitResult,
   Io,
+  ListPart,
   Op,
   Position,
   RawPair,
@@ -120,11 +121,14 @@ export class LmdbTransport implements Transport {
     }
   }
 
-  async *list(prefix: string, io: Io): AsyncGenerator<readonly RawPair[]> {
-    const snapshot = this.#held().store.snapshot([prefix])
+  async *list(prefix: string, io: Io, part?: ListPart): AsyncGenerator<readonly RawPair[]> {
+    const snapshot = this.#held().store.snapshot([prefix], { after: part?.after })
     try {
+      let left = part?.limit ?? Infinity
       for (let page = snapshot.page(); page !== undefined; page = snapshot.page()) {
         yield page
+        left -= page.length
+        if (left <= 0) return
         await nextTurn()
         if (io.signal.aborted) return
       }

@@ -4,6 +4,7 @@ import type {
   Capabilities,
   CommitResult,
   Io,
+  ListPart,
   RawPair,
   Transport,
 } from '../../api/transport.ts'
@@ -59,14 +60,17 @@ export class ReadOnlyLmdbTransport implements Transport {
     throw new UnsupportedOptionError('watch', this.name, 'the store is open with readOnly')
   }
 
-  async *list(prefix: string, io: Io): AsyncGenerator<readonly RawPair[]> {
+  async *list(prefix: string, io: Io, part?: ListPart): AsyncGenerator<readonly RawPair[]> {
     const store = this.#held()
     // Nobody may be there to delete what ran out.
-    const overdue = new Set(store.due(io.clock.now(), Number.MAX_SAFE_INTEGER))
-    const snapshot = store.snapshot([prefix], overdue)
+    const skip = new Set(store.due(io.clock.now(), Number.MAX_SAFE_INTEGER))
+    const snapshot = store.snapshot([prefix], { skip, after: part?.after })
     try {
+      let left = part?.limit ?? Infinity
       for (let page = snapshot.page(); page !== undefined; page = snapshot.page()) {
         yield page
+        left -= page.length
+        if (left <= 0) return
         await nextTurn()
         if (io.signal.aborted) return
       }

@@ -1,13 +1,22 @@
 import type { Buffer } from 'node:buffer'
 import { ClosedError } from '../../api/errors.ts'
 import type { Database } from './database.ts'
-import { bytesOf, decodeState, META, rangeOfPrefix } from './layout.ts'
+import { bytesOf, decodeState, META, rangeFrom } from './layout.ts'
 import type { StoreState } from './layout.ts'
 import { LmdbPair } from './lmdb-pair.ts'
 
 /** A page ends at the first pair past either. */
 const PAGE_PAIRS = 1_000
 const PAGE_BYTES = 1024 * 1024
+
+const NO_KEYS: ReadonlySet<string> = new Set()
+
+/** What is left out of a {@link Snapshot}. */
+export interface SnapshotPart {
+  readonly skip?: ReadonlySet<string>
+  /** Keys up to this one. */
+  readonly after?: string | undefined
+}
 
 /** A driver's row. */
 interface Row {
@@ -27,6 +36,7 @@ export class Snapshot {
   readonly #epoch: string
   readonly #prefixes: readonly string[]
   readonly #skip: ReadonlySet<string>
+  readonly #after: string | undefined
   readonly #onClose: (snapshot: Snapshot) => void
   readonly #transaction: ReturnType<Database['useReadTransaction']>
   #next = 0
@@ -37,13 +47,14 @@ export class Snapshot {
     database: Database,
     epoch: string,
     prefixes: readonly string[],
-    skip: ReadonlySet<string>,
+    { skip, after }: SnapshotPart,
     onClose: (snapshot: Snapshot) => void,
   ) {
     this.#database = database
     this.#epoch = epoch
     this.#prefixes = prefixes
-    this.#skip = skip
+    this.#skip = skip ?? NO_KEYS
+    this.#after = after
     this.#onClose = onClose
     this.#transaction = database.useReadTransaction()
     const transaction = this.#transaction
@@ -58,7 +69,7 @@ export class Snapshot {
     while (pairs.length < PAGE_PAIRS && bytes < PAGE_BYTES) {
       const row = this.#row()
       if (row === undefined) break
-      if (this.#skip.has(row.key)) continue
+      if (row.key === this.#after || this.#skip.has(row.key)) continue
       pairs.push(new LmdbPair(row.key, bytesOf(row.value), row.version ?? 0, this.#epoch))
       bytes += row.value.length
     }
@@ -89,7 +100,7 @@ export class Snapshot {
 
   #range(prefix: string): Iterator<Row> {
     const rows = this.#database.getRange({
-      ...rangeOfPrefix(prefix),
+      ...rangeFrom(prefix, this.#after),
       versions: true,
       transaction: this.#transaction,
     })

@@ -20,6 +20,7 @@ import type { HistoryWrite } from './history.ts'
 import type { StoreState } from './layout.ts'
 import { LmdbPair } from './lmdb-pair.ts'
 import { Snapshot } from './snapshot.ts'
+import type { SnapshotPart } from './snapshot.ts'
 
 /** What a key is to become, and what the store holds for it. */
 export interface KeyWrite {
@@ -39,7 +40,6 @@ export interface BatchWrite {
   readonly history: HistoryWrite
 }
 
-const NO_KEYS: ReadonlySet<string> = new Set()
 const NO_BYTES: Buffer = Buffer.alloc(0)
 
 /** One open store: everything is read synchronously, and written in atomic batches. */
@@ -100,9 +100,9 @@ export class Store {
     for (const { value } of this.#database.getRange(RANGE_OF_HISTORY)) yield value
   }
 
-  /** To be closed by the caller; `close` closes what is left. Keys in `skip` are left out. */
-  snapshot(prefixes: readonly string[], skip: ReadonlySet<string> = NO_KEYS): Snapshot {
-    const snapshot = new Snapshot(this.#database, this.epoch, prefixes, skip, (closed) => {
+  /** To be closed by the caller; `close` closes what is left. */
+  snapshot(prefixes: readonly string[], part: SnapshotPart = {}): Snapshot {
+    const snapshot = new Snapshot(this.#database, this.epoch, prefixes, part, (closed) => {
       this.#snapshots.delete(closed)
     })
     this.#snapshots.add(snapshot)

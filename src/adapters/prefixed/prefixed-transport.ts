@@ -8,6 +8,7 @@ import type {
   CommitOptions,
   CommitResult,
   Io,
+  ListPart,
   Op,
   Position,
   RawChange,
@@ -65,9 +66,11 @@ export class PrefixedTransport implements Transport {
     }
   }
 
-  async *list(prefix: string, io: Io): AsyncGenerator<readonly RawPair[]> {
+  async *list(prefix: string, io: Io, part?: ListPart): AsyncGenerator<readonly RawPair[]> {
+    const { after } = part ?? {}
+    const inner = part && (after === undefined ? part : { ...part, after: this.#prefix + after })
     try {
-      for await (const pairs of listOf(this.#inner, this.#prefix + prefix, io)) {
+      for await (const pairs of listOf(this.#inner, this.#prefix + prefix, io, inner)) {
         yield this.#pairsOut(pairs)
       }
     } catch (error) {

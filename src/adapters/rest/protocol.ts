@@ -47,6 +47,8 @@ export interface WireBegin {
 /** Data of `pairs`. */
 export interface WirePairs {
   readonly pairs: readonly WirePair[]
+  /** Of a page: there are more, and this is the query for them. */
+  readonly next?: string
 }
 
 /** Data of `changes`; with `more` the transaction goes on in the next event. */

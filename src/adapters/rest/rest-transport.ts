@@ -10,6 +10,7 @@ import type {
   CommitOptions,
   CommitResult,
   Io,
+  ListPart,
   Op,
   Position,
   RawPair,
@@ -36,6 +37,7 @@ const OPTIMISTIC: Capabilities = {
 }
 
 const KEYS_PER_REQUEST = 1_000
+const PAIRS_PER_PAGE = 10_000
 /** Left of a write's time for the way: the server's word is better than none. */
 const WAY_MS = 250
 
@@ -85,14 +87,32 @@ export class RestTransport implements Transport {
     return watchStream(this.#settings, this.#http, prefixes, from, io, (info) => this.#learn(info))
   }
 
+  /** By pages: from a watch's list a write that was acknowledged before may still be missing. */
+  async *list(prefix: string, io: Io, part?: ListPart): AsyncGenerator<readonly RawPair[]> {
+    let { after, limit: left = Infinity } = part ?? {}
+    for (;;) {
+      const limit = Math.min(left, this.#mostKeys(PAIRS_PER_PAGE))
+      const behind = after === undefined ? '' : `&after=${encodeURIComponent(after)}`
+      const path = `/v1/keys?prefix=${encodeURIComponent(prefix)}&limit=${limit}${behind}`
+      const request: HttpRequest = { method: 'GET', path, headers: { accept: JSON_TYPE } }
+      // oxlint-disable-next-line no-await-in-loop -- a page tells where the next one begins
+      const page = await this.#send<WirePairs>(request, io, this.#settings.commandTimeoutMs)
+      yield page.pairs.map(rawPair)
+      left -= page.pairs.length
+      after = page.pairs.at(-1)?.key
+      if (page.next === undefined || after === undefined || left <= 0) return
+    }
+  }
+
   async get(keys: readonly string[], io: Io): Promise<readonly RawPair[]> {
     const found: RawPair[] = []
-    for (let i = 0; i < keys.length; i += KEYS_PER_REQUEST) {
+    const most = this.#mostKeys(KEYS_PER_REQUEST)
+    for (let i = 0; i < keys.length; i += most) {
       const request: HttpRequest = {
         method: 'POST',
         path: '/v1/get',
         headers: { 'content-type': JSON_TYPE },
-        body: JSON.stringify({ keys: keys.slice(i, i + KEYS_PER_REQUEST) }),
+        body: JSON.stringify({ keys: keys.slice(i, i + most) }),
       }
       const answer = await this.#send<WirePairs>(request, io, this.#settings.commandTimeoutMs)
       for (const pair of answer.pairs) found.push(rawPair(pair))
@@ -116,6 +136,11 @@ export class RestTransport implements Transport {
   async close(): Promise<void> {
     this.#closed = true
     this.#http.close()
+  }
+
+  /** The server may take less. */
+  #mostKeys(count: number): number {
+    return Math.min(count, this.#info?.limits['maxKeys'] ?? count)
   }
 
   async #send<T>(request: HttpRequest, io: Io, timeoutMs: number): Promise<T> {
