@@ -134,6 +134,13 @@ describe('the routes of REST', () => {
     expect(deleted.status).toBe(409)
     expect(Buffer.from((await agent.get('/i/a'))?.bytes ?? []).toString()).toBe('1')
     expect((await api.http('/v1/keys?key=/i/a', { headers })).text).toBe('1')
+    // What was refused may be sent again: nothing came of it.
+    const again = { ...BYTES, 'idempotency-key': 'two' }
+    const other = { ...again, 'if-match': '"other"' }
+    expect((await api.http('/v1/keys?key=/i/b', put('1', other))).status).toBe(412)
+    expect((await api.http('/v1/keys?key=/i/b&ttl=x', put('1', again))).status).toBe(400)
+    expect((await api.http('/v1/keys?key=/i/b', put('2', again))).status).toBe(200)
+    expect((await api.http('/v1/keys?key=/i/b', put('3', again))).status).toBe(409)
   })
 
   it('wait, time and receivers', async () => {
@@ -188,6 +195,44 @@ describe('the routes of REST', () => {
       ])
     }
     expect((await api.http('/v1/keys?key=/w/a&ttl=20ms&wait=false', put('x'))).status).toBe(202)
+  })
+
+  it('a condition on several keys is refused, not passed over', async () => {
+    const { url, agent } = await serveAgent()
+    const api = await OpenApiCheck.of(url)
+    for (const header of ['if-match', 'if-none-match']) {
+      const headers = { ...JSON_BODY, [header]: '"other"' }
+      const replaced = { method: 'PUT', headers, body: '[{"key":"/m/a","value":""}]' }
+      const ops = {
+        method: 'POST',
+        headers,
+        body: '{"ops":[{"op":"put","key":"/m/a","value":""}]}',
+      }
+      const deleted = { method: 'DELETE', headers: { [header]: '*' } }
+      for (const answer of [
+        await api.http('/v1/keys?prefix=/m/', replaced),
+        await api.http('/v1/txn', ops),
+        await api.http('/v1/keys?prefix=/m/', deleted),
+      ]) {
+        expect([answer.status, answer.json.code]).toEqual([400, 'SYNC_INVALID_OPTION'])
+      }
+    }
+    expect(await agent.get('/m/a')).toBeUndefined()
+  })
+
+  it('a write that would wait for longer than is allowed waits as long as that', async () => {
+    const { url } = await serveAgent({ limits: { maxWaitMs: 50 } }, {}, (agent) => {
+      agent
+        .watch('lamps', '/w/', { doneTimeoutMs: { change: 0 } })
+        .handle({ change: () => new Promise(() => {}) })
+    })
+    const api = await OpenApiCheck.of(url)
+    const late = await api.http('/v1/keys?key=/w/a&timeoutMs=60000', put('1'))
+    expect([late.status, late.json.code, late.json.outcome]).toEqual([
+      202,
+      'SYNC_TIMEOUT',
+      'stored',
+    ])
   })
 
   it('several keys, pages of a prefix, UTF-8 order', async () => {
@@ -527,6 +572,9 @@ describe('the routes of REST', () => {
         expect.any(Number),
       ])
     }
+    // A watch is no answer to who asks for no body.
+    const head = await http(url, '/v1/watch?prefix=', { method: 'HEAD' })
+    expect([head.status, head.headers.allow]).toEqual([405, 'GET, POST'])
     expect((await http(url, '/v1/other')).json).toMatchObject({ status: 404, code: 'NOT_FOUND' })
     expect((await http(url, '/elsewhere')).status).toBe(404)
 

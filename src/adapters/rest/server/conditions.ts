@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import { InvalidOptionError, VersionConflictError } from '../../../api/errors.ts'
 import type { PutConditions } from '../../../api/writer.ts'
 import { decodeToken, encodeToken } from '../protocol.ts'
@@ -19,6 +20,21 @@ export function conditionsOf(headers: {
   return {
     match: tagsOf('If-Match', headers['if-match']),
     noneMatch: tagsOf('If-None-Match', headers['if-none-match']),
+  }
+}
+
+/**
+ * Of a write of several keys, which has no version: a condition is not to be passed over.
+ * @throws InvalidOptionError (`SYNC_INVALID_OPTION`)
+ */
+export function assertUnconditional({
+  request: { headers },
+}: {
+  readonly request: { readonly headers: IncomingHttpHeaders }
+}): void {
+  for (const name of ['If-Match', 'If-None-Match'] as const) {
+    if (headers[name.toLowerCase()] === undefined) continue
+    throw new InvalidOptionError(name, 'means nothing for several keys')
   }
 }
 

@@ -3,7 +3,14 @@ import { assertKey, assertPrefix, compareKeys } from '../../../api/key.ts'
 import type { Op, RawPair } from '../../../api/transport.ts'
 import type { PutConditions } from '../../../api/writer.ts'
 import { BYTES_TYPE, JSON_TYPE } from '../protocol.ts'
-import { conditionOf, conditionsOf, etagOf, evaluateRead, needsVersion } from './conditions.ts'
+import {
+  assertUnconditional,
+  conditionOf,
+  conditionsOf,
+  etagOf,
+  evaluateRead,
+  needsVersion,
+} from './conditions.ts'
 import type { Exchange } from './exchange.ts'
 import { fieldsOf, listOfBody, parseJson } from './json-body.ts'
 import { HttpProblem } from './problem.ts'
@@ -134,6 +141,7 @@ export async function deleteKey(service: Service, exchange: Exchange, key: strin
 export async function replacePrefix(service: Service, exchange: Exchange): Promise<void> {
   const { query } = exchange
   query.allow('prefix', 'wait', 'timeoutMs')
+  assertUnconditional(exchange)
   const prefixes = query.prefixes()
   for (const prefix of prefixes) exchange.assertMayWrite(prefix)
   exchange.assertJsonBody()
@@ -171,12 +179,9 @@ export async function replacePrefix(service: Service, exchange: Exchange): Promi
 
 /** DELETE of `/v1/keys?prefix=`. */
 export async function deletePrefix(service: Service, exchange: Exchange): Promise<void> {
-  const { query, request } = exchange
+  const { query } = exchange
   query.allow('prefix', 'wait', 'timeoutMs')
-  const { match, noneMatch } = conditionsOf(request.headers)
-  if (match !== undefined || noneMatch !== undefined) {
-    throw new InvalidOptionError('If-Match', 'means nothing for a prefix')
-  }
+  assertUnconditional(exchange)
   const prefixes = query.prefixes()
   for (const prefix of prefixes) exchange.assertMayWrite(prefix)
   const wait = service.waitOf(query)
@@ -197,13 +202,12 @@ async function readPrefix(service: Service, exchange: Exchange): Promise<void> {
   const after = query.one('after')
   if (after !== undefined) assertPrefix(after)
   const form = formOf(exchange)
-  const pairs = await service.served.list(prefix)
-  const start = after === undefined ? 0 : firstBehind(pairs, after)
-  const end = pageEnd(pairs, start, limit, form.values)
+  const { pairs, more: hasMore } = await service.served.page(prefix, { after, limit })
+  const end = pageEnd(pairs, form.values)
   const last = pairs[end - 1]
   const headers: Record<string, string> = {}
   let tail = ']}'
-  if (last !== undefined && end < pairs.length) {
+  if (last !== undefined && (hasMore || end < pairs.length)) {
     const more = ['format', 'values'].flatMap((name) => {
       const value = query.one(name)
       return value === undefined ? [] : [`&${name}=${value}`]
@@ -212,7 +216,7 @@ async function readPrefix(service: Service, exchange: Exchange): Promise<void> {
     headers['link'] = `<${next}>; rel="next"`
     tail = `],"next":${JSON.stringify(next)}}`
   }
-  await exchange.sendPieces(pieces(service, pairs.slice(start, end), form, tail), headers)
+  await exchange.sendPieces(pieces(service, pairs.slice(0, end), form, tail), headers)
 }
 
 async function sendPairs(
@@ -258,20 +262,9 @@ export function formOf({ query }: Exchange): ValueForm {
   return { values: query.flag('values') ?? true, json: format === 'json' }
 }
 
-function firstBehind(pairs: readonly RawPair[], after: string): number {
-  let low = 0
-  let high = pairs.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (compareKeys((pairs[middle] as RawPair).key, after) <= 0) low = middle + 1
-    else high = middle
-  }
-  return low
-}
-
-function pageEnd(pairs: readonly RawPair[], start: number, limit: number, values: boolean): number {
-  let end = start
-  for (let bytes = 0; end < pairs.length && end - start < limit && bytes < PAGE_BYTES; end++) {
+function pageEnd(pairs: readonly RawPair[], values: boolean): number {
+  let end = 0
+  for (let bytes = 0; end < pairs.length && bytes < PAGE_BYTES; end++) {
     if (values) bytes += (pairs[end] as RawPair).value.length
   }
   return end

@@ -21,4 +21,9 @@ export class RequestIds {
     }
     return true
   }
+
+  /** Nothing came of it: it may be sent again. */
+  forget(caller: string, id: string): void {
+    this.#seen.delete(`${caller} ${id}`)
+  }
 }

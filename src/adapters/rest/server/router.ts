@@ -1,7 +1,9 @@
 import { Router } from 'express'
 import type { Request, Response } from 'express'
-import { ClosedError } from '../../../api/errors.ts'
+import { ClosedError, isSyncError } from '../../../api/errors.ts'
+import type { SyncErrorCode } from '../../../api/errors.ts'
 import type { Servable } from '../../../api/served.ts'
+import { failureOf } from '../../../kit/failure.ts'
 import { readBody } from './body.ts'
 import { BatchTexts } from './batch-text.ts'
 import { Exchange } from './exchange.ts'
@@ -45,6 +47,15 @@ interface Methods {
 
 const KEY_PATH = '/v1/key'
 
+/** Codes of what is refused before a store is asked. */
+const MALFORMED: ReadonlySet<SyncErrorCode> = new Set([
+  'SYNC_INVALID_KEY',
+  'SYNC_INVALID_OPTION',
+  'SYNC_DECODE',
+  'SYNC_UNSUPPORTED_OPTION',
+  'SYNC_PAYLOAD_TOO_LARGE',
+])
+
 /**
  * The REST surface of an agent, for any Express 5 app, below any path (docs/adapters/rest.md).
  * @throws InvalidOptionError (`SYNC_INVALID_OPTION`), InvalidKeyError (`SYNC_INVALID_KEY`)
@@ -62,14 +73,25 @@ export function restRouter(agent: Servable, options: RestRouterOptions = {}): Re
   const route = (path: string, methods: Methods, open = false): void => {
     const allow = Object.keys(methods).join(', ')
     const at = router.route(path)
+    const refuse = (): never => {
+      throw new HttpProblem(405, 'METHOD_NOT_ALLOWED', `allowed: ${allow}`, { headers: { allow } })
+    }
     const handle = (handler: Handler) => async (request: Request, response: Response) => {
+      // Express takes it for a GET: a watch would never answer.
+      if (request.method === 'HEAD' && methods.HEAD === undefined) refuse()
       const caller = await service.guard.identify(request)
       if (!served.ready) throw notReady(served.io.random)
       const body = await readBody(request, settings.limits.maxBodyBytes)
       const writes = request.method === 'PUT' || request.method === 'DELETE' || path === '/v1/txn'
       const id = request.headers['idempotency-key']
-      if (writes && typeof id === 'string' && !ids.take(caller.id, id)) throw sentTwice()
-      await handler(service, new Exchange(request, response, { caller, body, writeTimeoutMs }))
+      const named = writes && typeof id === 'string'
+      if (named && !ids.take(caller.id, id)) throw sentTwice()
+      try {
+        await handler(service, new Exchange(request, response, { caller, body, writeTimeoutMs }))
+      } catch (error) {
+        if (named && cameToNothing(error)) ids.forget(caller.id, id)
+        throw error
+      }
     }
     for (const [method, handler] of Object.entries(methods) as [keyof Methods, Handler][]) {
       const name = method.toLowerCase() as Lowercase<keyof Methods>
@@ -80,9 +102,7 @@ export function restRouter(agent: Servable, options: RestRouterOptions = {}): Re
         })
       } else at[name](handle(handler))
     }
-    at.all(() => {
-      throw new HttpProblem(405, 'METHOD_NOT_ALLOWED', `allowed: ${allow}`, { headers: { allow } })
-    })
+    at.all(refuse)
   }
 
   const admit = (request: Request, response: Response, next: () => void): void => {
@@ -184,6 +204,13 @@ function health({ served }: Service, exchange: Exchange): void {
 function sentTwice(): HttpProblem {
   const detail = 'this request was sent before; what became of it is not known here'
   return new HttpProblem(409, 'SYNC_UNAVAILABLE', detail, { details: { outcome: 'unknown' } })
+}
+
+/** It was refused before anything was written. */
+function cameToNothing(error: unknown): boolean {
+  if (error instanceof HttpProblem) return true
+  if (!isSyncError(error)) return false
+  return MALFORMED.has(error.code) || failureOf(error).outcome === 'not-applied'
 }
 
 function notReady(random: () => number): HttpProblem {

@@ -1,6 +1,7 @@
 import { InvalidOptionError } from '../../../api/errors.ts'
 import { assertKey, assertPrefix } from '../../../api/key.ts'
 import type { Op } from '../../../api/transport.ts'
+import { assertUnconditional } from './conditions.ts'
 import type { Exchange } from './exchange.ts'
 import { fieldsOf, listOfBody, parseJson } from './json-body.ts'
 import { ttlMsOf } from './query.ts'
@@ -11,6 +12,7 @@ import { writtenBody, writtenHeaders } from './write-options.ts'
 export async function transact(service: Service, exchange: Exchange): Promise<void> {
   const { query } = exchange
   query.allow('wait', 'timeoutMs')
+  assertUnconditional(exchange)
   exchange.assertJsonBody()
   const { ops: list } = fieldsOf(parseJson(exchange.body), 'body', ['ops'])
   const { maxOps } = service.settings.limits

@@ -1,4 +1,5 @@
 import { InvalidOptionError } from '../../../api/errors.ts'
+import { MAX_MS } from '../../../api/options.ts'
 import type { CommitOptions, CommitResult } from '../../../api/transport.ts'
 import type { WireWritten } from '../protocol.ts'
 import type { Query } from './query.ts'
@@ -15,8 +16,9 @@ export interface WriteWait {
 /** @throws InvalidOptionError (`SYNC_INVALID_OPTION`) */
 export function waitOf(query: Query, canApply: boolean, maxWaitMs: number): WriteWait {
   const wait = query.flag('wait')
-  const timeoutMs =
-    query.integer('timeoutMs', 1, maxWaitMs) ?? Math.min(DEFAULT_TIMEOUT_MS, maxWaitMs)
+  const asked = query.integer('timeoutMs', 1, MAX_MS) ?? DEFAULT_TIMEOUT_MS
+  // Who would wait longer hears sooner that it is stored, and nothing is refused for it.
+  const timeoutMs = Math.min(asked, maxWaitMs)
   return {
     options: { waitFor: (wait ?? canApply) ? 'applied' : 'stored', timeoutMs },
     unawaited: wait === false,
