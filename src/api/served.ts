@@ -102,7 +102,7 @@ export interface Served {
    * the same is not written. The registrations that watch there get one RESYNC (`requested`) each, in registration
    * order, in place of CHANGEs. With `applied` it resolves when the last has answered, else when it is stored.
    * @throws InvalidKeyError, InvalidOptionError, UnsupportedOptionError (no transactions), PayloadTooLargeError,
-   * VersionConflictError (others wrote all the time), TransportUnavailableError, TimeoutError, ClosedError
+   * TransportUnavailableError, TimeoutError, ClosedError
    */
   replace(
     prefixes: readonly string[],

@@ -16,8 +16,8 @@ import type { ResyncGate } from './resync-gate.ts'
 import type { Arrivals } from './arrivals.ts'
 import type { Writer } from './writer.ts'
 
-/** Each try reads what is there; somebody who writes faster than that is not waited for without end. */
-const MAX_TRIES = 10
+/** Each try reads what is there; who writes faster than that is overwritten in the end. */
+const CONDITIONAL_TRIES = 5
 
 export interface ReplacerParts {
   readonly transport: Transport
@@ -129,7 +129,11 @@ export class Replacer {
     }
   }
 
-  /** Optimistic: the differences are written on condition that nothing of what they replace has changed meanwhile. */
+  /**
+   * Optimistic: the differences are written on condition that nothing of what they replace has changed meanwhile. When
+   * others write all the time, everything is written, whatever it replaces: what they wrote before is gone, and what they
+   * write later comes later.
+   */
   async #write(
     cover: readonly string[],
     wanted: ReadonlyMap<string, Replacement>,
@@ -137,11 +141,12 @@ export class Replacer {
   ): Promise<Written> {
     for (let tries = 1; ; tries++) {
       const present = await this.#present(cover)
-      const ops = this.#differences(present, wanted)
+      const firm = tries > CONDITIONAL_TRIES
+      const ops = this.#differences(present, wanted, firm)
       const versions = new Map<string, string>()
       for (const [key, { version }] of present) if (wanted.has(key)) versions.set(key, version)
       if (ops.length === 0) return { put: 0, deleted: 0, versions }
-      const arrived = this.#parts.arrivals.expect(this.#certain(ops, present))
+      const arrived = this.#parts.arrivals.expect(this.#certain(ops, present, firm))
       try {
         const result = await this.#parts.writer.commit(ops, { ...options, waitFor: 'stored' })
         for (const [i, op] of ops.entries()) {
@@ -151,7 +156,7 @@ export class Replacer {
         await arrived.within(options.timeoutMs)
         return { put: puts, deleted: ops.length - puts, versions }
       } catch (error) {
-        if (!isSyncError(error, 'SYNC_VERSION_CONFLICT') || tries === MAX_TRIES) throw error
+        if (!isSyncError(error, 'SYNC_VERSION_CONFLICT') || firm) throw error
       } finally {
         arrived.stop()
       }
@@ -174,8 +179,9 @@ export class Replacer {
   #differences(
     present: ReadonlyMap<string, RawPair>,
     wanted: ReadonlyMap<string, Replacement>,
+    firm: boolean,
   ): Exclude<Op, { type: 'delete-prefix' }>[] {
-    const { conditionalPut } = this.#parts.transport.capabilities
+    const conditionalPut = this.#parts.transport.capabilities.conditionalPut && !firm
     const ops: Exclude<Op, { type: 'delete-prefix' }>[] = []
     for (const [key, { version }] of present) {
       if (wanted.has(key)) continue
@@ -184,7 +190,8 @@ export class Replacer {
     for (const { key, value, ttlMs } of wanted.values()) {
       const held = present.get(key)
       // Whether a time to live is set cannot be read: it is written anew.
-      if (held !== undefined && ttlMs === undefined && sameBytes(held.value, value)) continue
+      const same = held !== undefined && ttlMs === undefined && sameBytes(held.value, value)
+      if (same && !firm) continue
       const condition = held === undefined ? { ifAbsent: true } : { ifVersion: held.version }
       const ttl = ttlMs === undefined ? {} : { ttlMs }
       ops.push({ type: 'put', key, value, ...ttl, ...(conditionalPut ? condition : {}) })
@@ -192,16 +199,16 @@ export class Replacer {
     return ops
   }
 
-  /** Keys whose changes come back for certain: the same bytes may be no news (C5). */
+  /** Keys whose changes come back for certain: the same bytes may be no news (C5), nor what somebody else has deleted. */
   #certain(
     ops: readonly Exclude<Op, { type: 'delete-prefix' }>[],
     present: ReadonlyMap<string, RawPair>,
+    firm: boolean,
   ): string[] {
     return ops.flatMap((op) => {
+      if (op.type === 'delete') return firm ? [] : [op.key]
       const held = present.get(op.key)
-      return op.type === 'put' && held !== undefined && sameBytes(held.value, op.value)
-        ? []
-        : [op.key]
+      return held !== undefined && sameBytes(held.value, op.value) ? [] : [op.key]
     })
   }
 

@@ -291,6 +291,32 @@ describe('replace', () => {
     for (const recorder of Object.values(seen)) recorder.expectClean()
   })
 
+  it('wins in the end over writers that come between all the time', async () => {
+    const store = memory()
+    const commit = store.commit.bind(store)
+    let between = 0
+    store.commit = async (ops, options, io) => {
+      if (ops.length > 1) {
+        between++
+        const value = bytes(`other ${between}`)
+        await commit([{ type: 'put', key: '/o/a/1', value }], options, io)
+        await commit([{ type: 'delete', key: '/o/a/2' }], options, io)
+        await commit([{ type: 'put', key: `/o/a/new${between}`, value }], options, io)
+      }
+      return commit(ops, options, io)
+    }
+    const { agent, seen } = await world(store, '/o/')
+    between = 0
+    const startedAt = performance.now()
+    const state = { '/o/a/1': '1', '/o/b/1': 'mine', '/o/b/2': 'mine' }
+    await agent.served().replace(['/o/'], items(state), APPLIED)
+    expect(performance.now() - startedAt).toBeLessThan(APPLIED.timeoutMs / 2)
+    expect(between).toBeGreaterThan(2)
+    // What came between the last look and the write comes after it.
+    await seen.all.untilFold({ ...state, [`/o/a/new${between}`]: `other ${between}` })
+    seen.all.expectClean()
+  })
+
   it('one whose turn does not come in time is not applied', async () => {
     const store = memory()
     let go = (): void => {}

@@ -1,7 +1,7 @@
 import { Validator } from '@seriousme/openapi-schema-validator'
 import { describe, expect, it } from '@jest/globals'
 import { restRouter } from '../../src/adapters/rest/server/index.ts'
-import { Agent, codec, memory, model } from '../../src/index.ts'
+import { Agent, codec, memory, model, raw } from '../../src/index.ts'
 import type { Transport } from '../../src/index.ts'
 import { http } from '../support/http.ts'
 import { KeptOpen } from '../support/kept-open.ts'
@@ -218,6 +218,29 @@ describe('the routes of REST', () => {
       }
     }
     expect(await agent.get('/m/a')).toBeUndefined()
+  })
+
+  it('If-Match: * holds among writers that come between; when they do all the time, 503', async () => {
+    const store = memory()
+    const commit = store.commit.bind(store)
+    let between = 0
+    store.commit = async (ops, options, io) => {
+      const [op] = ops
+      if (op?.type === 'put' && op.ifVersion !== undefined && between-- > 0) {
+        await commit([{ type: 'put', key: op.key, value: Buffer.from(`${between}`) }], options, io)
+      }
+      return commit(ops, options, io)
+    }
+    const { url, agent } = await serveAgent({}, { transport: store })
+    const api = await OpenApiCheck.of(url)
+    await agent.put('/b/a', raw(Buffer.from('0')))
+    const any = put('mine', { ...BYTES, 'if-match': '*' })
+    between = 10
+    expect((await api.http('/v1/keys?key=/b/a', any)).status).toBe(200)
+    between = 1_000
+    const crowded = await api.http('/v1/keys?key=/b/a', any)
+    expect([crowded.status, crowded.json.outcome]).toEqual([503, 'not-applied'])
+    expect((await api.http('/v1/keys?key=/b/none', any)).status).toBe(412)
   })
 
   it('a write that would wait for longer than is allowed waits as long as that', async () => {

@@ -13,7 +13,7 @@ import {
 } from './conditions.ts'
 import type { Exchange } from './exchange.ts'
 import { fieldsOf, listOfBody, parseJson } from './json-body.ts'
-import { HttpProblem } from './problem.ts'
+import { HttpProblem, retryAfter } from './problem.ts'
 import { ttlMsOf } from './query.ts'
 import type { Service } from './service.ts'
 import type { ValueForm } from './values.ts'
@@ -24,7 +24,7 @@ const PROTOBUF_TYPE = 'application/x-protobuf'
 /** A page ends when its values are that large. */
 const PAGE_BYTES = 8 * 2 ** 20
 /** A condition that has to know the present version is tried again when another writer comes between. */
-const CONDITION_TRIES = 5
+const CONDITION_TRIES = 20
 const DEFAULT_PAGE = 1_000
 
 /** GET and HEAD of `/v1/keys`. */
@@ -270,6 +270,14 @@ function pageEnd(pairs: readonly RawPair[], values: boolean): number {
   return end
 }
 
+/** The condition may well hold. */
+function crowded(random: () => number): HttpProblem {
+  return new HttpProblem(503, 'SYNC_UNAVAILABLE', 'others write the key all the time', {
+    headers: retryAfter(random),
+    details: { outcome: 'not-applied', retryable: true },
+  })
+}
+
 function valueOf(service: Service, exchange: Exchange, key: string): Uint8Array {
   const { contentType, body } = exchange
   switch (contentType) {
@@ -309,10 +317,11 @@ async function conditionally<T>(
     try {
       return await write(conditionOf(conditions, key, present?.version))
     } catch (error) {
-      const again = error instanceof VersionConflictError && tries < CONDITION_TRIES
+      if (!(error instanceof VersionConflictError)) throw error
+      const [now] = await served.get([key])
       // When it is the same as before, the condition itself does not hold.
-      const [now] = again ? await served.get([key]) : [present]
-      if (!again || now?.version === present?.version) throw error
+      if (now?.version === present?.version) throw error
+      if (tries === CONDITION_TRIES) throw crowded(served.io.random)
     }
   }
 }
