@@ -387,6 +387,52 @@ describe('REST faults, the server', () => {
   })
 })
 
+describe('REST faults, 1 000 watchers lose their server at once', () => {
+  const WATCHERS = 1_000
+  const AWAY_MS = 4_000
+  const WINDOW_MS = 100
+
+  it('W14: those who come back to it, whenever that is, come spread', async () => {
+    const world = await serveAgent()
+    let away = false
+    let lostAt = 0
+    /** When each tried again, in ms after the loss. */
+    const tries = Array.from({ length: WATCHERS }, (): number[] => [])
+    const agents = tries.map((own) => {
+      const transport = rest({
+        url: world.url,
+        fetch: (...request) => {
+          if (!away) return fetch(...request)
+          own.push(performance.now() - lostAt)
+          return Promise.reject(new TypeError('fetch failed', { cause: { code: 'ECONNREFUSED' } }))
+        },
+      })
+      const agent = new Agent({ transport })
+      agent.watch('own', '/f/').handle({})
+      return agent
+    })
+    onTeardown(() => Promise.all(agents.map((agent) => agent.close())))
+    for (let i = 0; i < WATCHERS; i += 100) {
+      await Promise.all(agents.slice(i, i + 100).map((agent) => agent.start()))
+    }
+    away = true
+    await world.close()
+    lostAt = performance.now()
+    const backAt = (own: readonly number[]): number | undefined => own.find((at) => at > AWAY_MS)
+    await waitFor(() => tries.every((own) => backAt(own) !== undefined), { timeoutMs: 20_000 })
+    // Were it there again after that time, who would come when?
+    const windows = new Map<number, number>()
+    for (const own of tries) {
+      const window = Math.floor((backAt(own) ?? 0) / WINDOW_MS)
+      windows.set(window, (windows.get(window) ?? 0) + 1)
+    }
+    expect(Math.max(...windows.values())).toBeLessThan(WATCHERS / 8)
+    expect(windows.size).toBeGreaterThan(10)
+    // Nobody has tried more often than the back-off lets them: 100 ms, doubled each time, a tenth of it at least.
+    for (const own of tries) expect(own.filter((at) => at < AWAY_MS).length).toBeLessThan(10)
+  }, 90_000)
+})
+
 interface Footprint {
   readonly connections: number
   readonly sockets: number

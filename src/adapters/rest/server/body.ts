@@ -20,6 +20,8 @@ export async function readBody(request: IncomingMessage, limit: number): Promise
     )
   }
   if (Number(length) > limit) throw tooLarge(Number(length), limit)
+  // While the application looked at it: nothing is told of it any more.
+  if (request.destroyed && !request.readableEnded) throw new ClosedError('the connection')
   if (length === '0' && request.headers['transfer-encoding'] === undefined) return new Uint8Array()
   return collect(request, limit)
 }

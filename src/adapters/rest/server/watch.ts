@@ -42,6 +42,8 @@ export async function watch(
   if (served.capabilities.watchable === false) {
     throw new HttpProblem(501, 'SYNC_UNSUPPORTED_OPTION', 'the store can be read, but not watched')
   }
+  // While the application looked at it: nothing would tell us.
+  if (response.destroyed) return
   const slot = slots.take(caller.id)
   if (typeof slot === 'string') {
     const [status, whose] = slot === 'all' ? [503, 'watchers'] : [429, 'watchers of one client']
