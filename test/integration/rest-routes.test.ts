@@ -8,6 +8,7 @@ import { KeptOpen } from '../support/kept-open.ts'
 import { OpenApiCheck } from '../support/openapi.ts'
 import type { OpenApi } from '../support/openapi.ts'
 import { serveAgent } from '../support/rest.ts'
+import { openSse } from '../support/sse.ts'
 
 interface Lamp {
   readonly watts: number
@@ -503,6 +504,29 @@ describe('the routes of REST', () => {
       ).json,
     ).toMatchObject({ put: 1, deleted: 2 })
     expect((await api.http('/v1/info')).json.models).toEqual([{ prefix: '/lamp/', json: true }])
+  })
+
+  it('a codec that gives what is no JSON spoils its own value only', async () => {
+    const type = codec<unknown>({ encode: () => new Uint8Array(), decode: (bytes) => bytes })
+    const results: Record<string, unknown> = { big: 1n, none: undefined, fine: { ok: true } }
+    let next: unknown
+    const json = { toJson: () => next, fromJson: (value: unknown) => value }
+    const { url, agent } = await serveAgent({ models: [model('/j/', type, { json })] })
+    const api = await OpenApiCheck.of(url)
+    const accept = { headers: { accept: 'application/json' } }
+    const watch = await openSse(url, '/v1/watch?prefix=/j/&format=json')
+    await watch.until('resync-end')
+    for (const [name, result] of Object.entries(results)) {
+      next = result
+      await agent.put(`/j/${name}`, raw(Buffer.from(name)))
+      const { data } = await watch.until('changes', Object.keys(results).indexOf(name) + 1)
+      const told = name === 'fine' ? ['json', { ok: true }] : ['base64', expect.any(String)]
+      expect([data.changes[0].encoding, data.changes[0].value]).toEqual(told)
+      const answer = await api.http(`/v1/keys?key=/j/${name}`, accept)
+      expect(answer.status).toBe(name === 'fine' ? 200 : 406)
+      expect((await api.http('/v1/keys?prefix=/j/&format=json')).status).toBe(200)
+    }
+    watch.stop()
   })
 
   it('keys in the path reach the key that was written, or none', async () => {

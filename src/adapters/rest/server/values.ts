@@ -39,10 +39,13 @@ export class Values {
     if (model?.json === undefined) throw new InvalidOptionError('value', `no model covers ${key}`)
     try {
       // Decoders may keep what they are given.
-      return model.json.toJson(model.deserializeBinary(new Uint8Array(value)))
+      const json = model.json.toJson(model.deserializeBinary(new Uint8Array(value)))
+      // A BigInt, a circle, nothing at all: what is no JSON would end the whole answer.
+      if (JSON.stringify(json) !== undefined) return json
     } catch (cause) {
       throw new DecodeError(key, model.prefix, { cause })
     }
+    throw new DecodeError(key, model.prefix)
   }
 
   /** @throws DecodeError (`SYNC_DECODE`), InvalidOptionError when no model covers the key */
