@@ -127,7 +127,7 @@ export function appliedCases(add: AddCase): void {
       watch: NO_TIMEOUT,
       answer: (event) => (event.kind === 'resync' ? 'ack' : 'hold'),
     })
-    const error: unknown = await put(agent, c.key('x'), '1', 50).catch((e: unknown) => e)
+    const error: unknown = await put(agent, c.key('x'), '1', 250).catch((e: unknown) => e)
     assert.ok(isSyncError(error, 'SYNC_TIMEOUT'))
     assert.equal((error as TimeoutError).outcome, 'stored')
     assert.equal(textOf(await agent.get(c.key('x'))), '1')
