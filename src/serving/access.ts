@@ -101,8 +101,16 @@ export function certificateNames(certificate: {
 }): string[] {
   const common = certificate.subject?.CN ?? []
   const alternatives = certificate.subjectaltname?.split(', ') ?? []
-  return [...(typeof common === 'string' ? [common] : common), ...alternatives]
+  return [
+    // A common name may be anything: one that looks like an alternative name would be taken for it.
+    ...(typeof common === 'string' ? [common] : common).filter((name) => !ALTERNATIVE.test(name)),
+    ...alternatives,
+  ]
 }
+
+/** How Node begins alternative names. A comma within one is escaped there. */
+const ALTERNATIVE =
+  /^(?:DNS|URI|IP Address|email|othername|DirName|Registered ID|X400Name|EdiPartyName):/iu
 
 class GrantedClient implements Client {
   readonly name: string
