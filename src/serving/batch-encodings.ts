@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { Batch } from '../api/transport.ts'
 import { Fifo } from '../kit/fifo.ts'
 
@@ -51,4 +52,9 @@ export class BatchEncodings<T> {
       this.#kept.delete(oldest.batch)
     }
   }
+}
+
+/** Equal for equal prefixes, and short however many they are: it is compared for every batch. */
+export function idOf(prefixes: readonly string[]): string {
+  return createHash('sha256').update(JSON.stringify(prefixes)).digest('base64')
 }

@@ -3,16 +3,44 @@ import type { Failure } from '../../kit/failure.ts'
 import { statusOf } from './status-codes.ts'
 import { FAILURE_URL, failureMessage, rpcStatus, STATUS_KEY } from './watch-schema.ts'
 
-/** Longer texts would not fit into the trailers that most programs take. */
-const MAX_MESSAGE = 1_024
+/** Longer texts would not fit into the trailers that most programs take (8 to 16 KiB in all), in bytes. */
+const MAX_TEXT = 1_024
+/** Of versions, and of one of many. */
+const MAX_SHORT = 128
+const MAX_ITEMS = 16
+
+/**
+ * A text as a status can carry it: clients and plugins decide what stands in it, and the driver throws at half a
+ * character and loses the connection over a long one.
+ */
+export function statusText(text: string, maxBytes: number = MAX_TEXT): string {
+  const bytes = Buffer.from(text)
+  if (bytes.length <= maxBytes) return bytes.toString()
+  return `${bytes.toString('utf8', 0, maxBytes - 3).replace(/\uFFFD$/u, '')}…`
+}
 
 /** The trailing metadata that tells what went wrong. */
 export function failureMetadata(error: unknown, failure: Failure): Metadata {
-  const message = failure.message.slice(0, MAX_MESSAGE)
-  const refusals = failure.refusals
-    ?.slice(0, 16)
-    .map((refusal) => ({ ...refusal, error: refusal.error.slice(0, 128) }))
-  const value = failureMessage.encode({ ...failure, message, ...(refusals ? { refusals } : {}) })
+  const message = statusText(failure.message)
+  const { key, expected, actual, option, refusals, parts } = failure
+  const value = failureMessage.encode({
+    ...failure,
+    message,
+    ...(key === undefined ? {} : { key: statusText(key) }),
+    ...(expected === undefined ? {} : { expected: statusText(expected, MAX_SHORT) }),
+    ...(actual === undefined ? {} : { actual: statusText(actual, MAX_SHORT) }),
+    ...(option === undefined ? {} : { option: statusText(option, MAX_SHORT) }),
+    ...(refusals === undefined
+      ? {}
+      : {
+          refusals: refusals.slice(0, MAX_ITEMS).map((refusal) => ({
+            ...refusal,
+            registration: statusText(refusal.registration, MAX_SHORT),
+            error: statusText(refusal.error, MAX_SHORT),
+          })),
+        }),
+    ...(parts === undefined ? {} : { parts: parts.slice(0, MAX_ITEMS) }),
+  })
   const metadata = new Metadata()
   metadata.set(
     STATUS_KEY,

@@ -1,6 +1,6 @@
 import type { Batch, RawChange, RawPair } from '../../../api/transport.ts'
 import { coverOf, PrefixIndex } from '../../../kit/prefix-index.ts'
-import { BatchEncodings } from '../../../serving/batch-encodings.ts'
+import { BatchEncodings, idOf } from '../../../serving/batch-encodings.ts'
 import { watchEvent } from '../watch-schema.ts'
 import type { WatchEvent, WireChange, WirePair } from '../watch-schema.ts'
 import { encodeMessage } from './wire.ts'
@@ -19,7 +19,7 @@ export class WatchCover {
 
   constructor(prefixes: readonly string[]) {
     const cover = coverOf(prefixes)
-    this.id = JSON.stringify(cover)
+    this.id = idOf(cover)
     for (const prefix of cover) this.#index.set(prefix, true)
   }
 

@@ -13,12 +13,14 @@ import { Outlet } from './outlet.ts'
 import { CallError, decodeMessage, encodeMessage, formatOf, jsonHeaders } from './wire.ts'
 import type { Format } from './wire.ts'
 
-/** Contents under way per stream, in bytes; then reading stops. */
+/** Requests under way per stream, in bytes; then reading stops. */
 const IN_FLIGHT_BYTES = 16 * 2 ** 20
 
 interface Request {
   readonly change: DataChangeRequest
   readonly format: Format
+  /** Of the whole message: keys may be as long as contents. */
+  readonly bytes: number
 }
 
 interface Reply {
@@ -97,7 +99,11 @@ export class DataChangesStream {
     let request: Request
     try {
       const format = formatOf(bytes)
-      request = { change: decodeMessage(dataChangeRequest, bytes, format), format }
+      request = {
+        change: decodeMessage(dataChangeRequest, bytes, format),
+        format,
+        bytes: bytes.length,
+      }
     } catch (error) {
       // Without a key there is nothing to reply to.
       this.fail(error)
@@ -105,7 +111,7 @@ export class DataChangesStream {
     }
     if (request.format === 'json' && !this.#headersSent) this.#call.sendMetadata(jsonHeaders())
     this.#headersSent = true
-    this.#bytes += request.change.content.length
+    this.#bytes += request.bytes
     this.#window.offer(request)
     this.#regulate()
   }
@@ -159,10 +165,8 @@ export class DataChangesStream {
     })
   }
 
-  #replyTo({ change, format }: Request, result: number): Reply {
-    const { key, operationType, content } = change
-    // What the request was counted as, roughly: the rest of it is small.
-    const bytes = content.length
+  #replyTo({ change, format, bytes }: Request, result: number): Reply {
+    const { key, operationType } = change
     return { reply: { key, operationType, result }, format, bytes }
   }
 

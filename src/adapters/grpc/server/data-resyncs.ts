@@ -64,5 +64,6 @@ function describeAll(refusals: readonly ReplaceTurn[]): string {
     const why = error === undefined ? outcome : describeError(error)
     return `${registration} (${why})`
   })
-  return `stored, but refused by ${each.join(', ')}`
+  // Half a character would be no UTF-8: programs in Go refuse the whole answer.
+  return `stored, but refused by ${each.join(', ')}`.toWellFormed()
 }

@@ -3,11 +3,11 @@ import type { Metadata, ServerErrorResponse } from '@grpc/grpc-js'
 import { isSyncError } from '../../../api/errors.ts'
 import type { Served } from '../../../api/served.ts'
 import { accessControl, certificateNames } from '../../../serving/access.ts'
-import type { Client, Identify } from '../../../serving/access.ts'
+import type { Client, Credentials, Identify } from '../../../serving/access.ts'
 import { RequestRate } from '../../../serving/request-rate.ts'
 import { WatcherSlots } from '../../../serving/watcher-slots.ts'
 import { failureOf } from '../../../kit/failure.ts'
-import { failureMetadata } from '../failure-metadata.ts'
+import { failureMetadata, statusText } from '../failure-metadata.ts'
 import { statusOf } from '../status-codes.ts'
 import type { GrpcServerSettings } from './options.ts'
 import { CallError } from './wire.ts'
@@ -25,28 +25,35 @@ export class Door {
   readonly #served: Served
   readonly #anonymous: boolean
   readonly #rate: RequestRate
+  /** Of strangers, by address: apart, lest one uses up what a client of that name has. */
+  readonly #strangers: RequestRate
   readonly #slots: WatcherSlots
 
   constructor(settings: GrpcServerSettings, served: Served) {
     const { requestsPerSecond, maxWatchers, maxWatchersPerClient } = settings.limits
     this.#rate = new RequestRate(requestsPerSecond)
+    this.#strangers = new RequestRate(requestsPerSecond)
     this.#slots = new WatcherSlots({ all: maxWatchers, perClient: maxWatchersPerClient })
     this.#served = served
     this.#identify = accessControl(settings.access, served.prefixes)
     this.#anonymous = settings.access === undefined
   }
 
-  /** @throws CallError (`UNAUTHENTICATED`) */
-  identify(caller: Caller): Client {
-    const [authorization] = caller.metadata.get('authorization')
-    const token = /^Bearer (?<token>.+)$/iu.exec(String(authorization ?? ''))?.groups?.['token']
-    const certificate = caller.getAuthContext().sslPeerCertificate
-    const client = this.#identify({
-      token,
-      certificateNames: certificate === undefined ? [] : certificateNames(certificate),
-    })
-    if (client !== undefined) return client
-    throw new CallError(status.UNAUTHENTICATED, 'the credentials are missing or unknown')
+  /** Everybody may call. */
+  get isOpen(): boolean {
+    return this.#anonymous
+  }
+
+  knows(caller: Caller): boolean {
+    return this.#identify(credentialsOf(caller)) !== undefined
+  }
+
+  /** What a stranger's call is ended with. */
+  async turnAway(caller: Caller): Promise<{ readonly code: status; readonly details: string }> {
+    const waitMs = await this.#strangers.take(addressOf(caller))
+    return waitMs === undefined
+      ? { code: status.UNAUTHENTICATED, details: 'the credentials are missing or unknown' }
+      : { code: status.RESOURCE_EXHAUSTED, details: `too many calls; again in ${waitMs} ms` }
   }
 
   /** By whom calls and watches are counted: the grant, or the address where there are none. */
@@ -56,21 +63,13 @@ export class Door {
 
   /** @throws CallError (`UNAUTHENTICATED`, `RESOURCE_EXHAUSTED`) */
   async admit(caller: Caller): Promise<Client> {
-    let client: Client
-    try {
-      client = this.identify(caller)
-    } catch (error) {
-      // Who tries tokens is counted by address.
-      await this.#count(addressOf(caller))
-      throw error
+    const client = this.#identify(credentialsOf(caller))
+    if (client === undefined) {
+      const { code, details } = await this.turnAway(caller)
+      throw new CallError(code, details)
     }
-    await this.#count(this.nameOf(client, caller))
-    return client
-  }
-
-  async #count(name: string): Promise<void> {
-    const waitMs = await this.#rate.take(name)
-    if (waitMs === undefined) return
+    const waitMs = await this.#rate.take(this.nameOf(client, caller))
+    if (waitMs === undefined) return client
     throw new CallError(status.RESOURCE_EXHAUSTED, `too many calls; again in ${waitMs} ms`)
   }
 
@@ -93,16 +92,28 @@ export class Door {
 
   /** What a call is ended with. What nobody foresaw is logged, not told. */
   refusal(error: unknown): Partial<ServerErrorResponse> {
-    if (error instanceof CallError) return { code: error.status, details: error.message }
+    if (error instanceof CallError) {
+      return { code: error.status, details: statusText(error.message) }
+    }
     if (!isSyncError(error)) {
       this.#served.io.logger.error({ err: error }, 'a gRPC call failed')
     }
     const failure = failureOf(error)
     return {
       code: statusOf(error),
-      details: failure.message,
+      details: statusText(failure.message),
       metadata: failureMetadata(error, failure),
     }
+  }
+}
+
+function credentialsOf(caller: Caller): Credentials {
+  const [authorization] = caller.metadata.get('authorization')
+  const token = /^Bearer (?<token>.+)$/iu.exec(String(authorization ?? ''))?.groups?.['token']
+  const certificate = caller.getAuthContext().sslPeerCertificate
+  return {
+    token,
+    certificateNames: certificate === undefined ? [] : certificateNames(certificate),
   }
 }
 

@@ -10,9 +10,11 @@ import { BatchFrames } from './batch-frames.ts'
 import { Contents } from './content.ts'
 import type { Context } from './context.ts'
 import { Door } from './door.ts'
+import { gate } from './gate.ts'
 import { Health } from './health.ts'
 import { Listener } from './listener.ts'
 import type { BoundAddress } from './listener.ts'
+import { OpenStreams } from './open-services.ts'
 import type { GrpcServerSettings } from './options.ts'
 import { addReflection } from './reflection.ts'
 import { addServices } from './services.ts'
@@ -50,7 +52,7 @@ export class RunningServer implements GrpcServer {
     this.#settings = settings
     this.#served = served
     this.#door = new Door(settings, served)
-    this.#server = new Server(driverOptions(settings))
+    this.#server = new Server({ ...driverOptions(settings), interceptors: [gate(this.#door)] })
     const injector = this.#server.createConnectionInjector(credentialsOf(settings))
     this.#listener = new Listener(settings.maxConnections, (socket) =>
       injector.injectConnection(socket),
@@ -69,8 +71,9 @@ export class RunningServer implements GrpcServer {
       served,
       [DATAMSG, DATASYNC].map((table) => `${table.package}.${table.service}`),
     )
-    this.#health.addToServer(this.#server)
-    if (settings.reflection) addReflection(this.#server)
+    const streams = new OpenStreams()
+    this.#health.addToServer(this.#server, streams)
+    if (settings.reflection) addReflection(this.#server, streams)
   }
 
   get url(): string {

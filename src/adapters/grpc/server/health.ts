@@ -1,8 +1,17 @@
-import type { Server } from '@grpc/grpc-js'
+import { status } from '@grpc/grpc-js'
+import type { handleServerStreamingCall, handleUnaryCall, Server } from '@grpc/grpc-js'
 import { HealthImplementation } from 'grpc-health-check'
 import type { Served } from '../../../api/served.ts'
+import { addWith } from './open-services.ts'
+import type { OpenStreams } from './open-services.ts'
 
 type Status = 'SERVING' | 'NOT_SERVING'
+interface Asked {
+  readonly service: string
+}
+interface Answer {
+  readonly status: Status | 'SERVICE_UNKNOWN'
+}
 
 /** How often readiness is looked at. */
 const LOOK_MS = 100
@@ -24,8 +33,22 @@ export class Health {
     this.#look()
   }
 
-  addToServer(server: Server): void {
-    this.#health.addToServer(server)
+  /** Names that nobody has are answered here: the library would keep each of them for ever. */
+  addToServer(server: Server, streams: OpenStreams): void {
+    addWith(server, this.#health, ({ check, watch, ...others }) => {
+      const checkKnown = check as handleUnaryCall<Asked, Answer>
+      const watchKnown = watch as handleServerStreamingCall<Asked, Answer>
+      const checkAny: typeof checkKnown = (call, callback) => {
+        if (this.#services.includes(call.request.service)) checkKnown(call, callback)
+        else callback({ code: status.NOT_FOUND, details: 'there is no such service' })
+      }
+      const watchAny: typeof watchKnown = (call) => {
+        if (!streams.admit(call)) return
+        if (this.#services.includes(call.request.service)) watchKnown(call)
+        else call.write({ status: 'SERVICE_UNKNOWN' })
+      }
+      return { ...others, check: checkAny, watch: watchAny }
+    })
   }
 
   /** From now on NOT_SERVING. */

@@ -1,18 +1,43 @@
-import type { Server } from '@grpc/grpc-js'
+import type { handleBidiStreamingCall, Server } from '@grpc/grpc-js'
 import { ReflectionService } from '@grpc/reflection'
 import descriptor from 'protobufjs/ext/descriptor.js'
 import { DATAMSG } from '../datamsg-schema.ts'
 import { rootOf, snake } from '../proto-table.ts'
 import type { ProtoTable } from '../proto-table.ts'
 import { DATASYNC } from '../watch-schema.ts'
+import { addWith } from './open-services.ts'
+import type { OpenStreams } from './open-services.ts'
 
+type Handler = handleBidiStreamingCall<unknown, unknown>
 type Package = ConstructorParameters<typeof ReflectionService>[0]
 
 /** Tells grpcurl and its like what the services look like. */
-export function addReflection(server: Server): void {
+export function addReflection(server: Server, streams: OpenStreams): void {
   const files = [fileOf(DATAMSG), fileOf(DATASYNC, snake)]
   const definitions = { types: { format: '', type: {}, fileDescriptorProtos: files } }
-  new ReflectionService(definitions as unknown as Package).addToServer(server)
+  const service = new ReflectionService(definitions as unknown as Package)
+  addWith(server, service, ({ ServerReflectionInfo: handler }) => {
+    const answer = handler as Handler
+    const bounded: Handler = (call) => {
+      if (!streams.admit(call)) return
+      pace(call)
+      answer(call)
+    }
+    return { ServerReflectionInfo: bounded }
+  })
+}
+
+/** Reads no faster than the answers are taken: the library reads on while nobody takes any. */
+function pace(call: Parameters<Handler>[0]): void {
+  const write = call.write.bind(call) as (message: unknown) => boolean
+  call.write = (message: unknown): boolean => {
+    const more = write(message)
+    if (!more) {
+      call.pause()
+      call.once('drain', () => call.resume())
+    }
+    return more
+  }
 }
 
 /** The table's file as a FileDescriptorProto. */

@@ -1,6 +1,6 @@
 import type { Batch, RawChange, RawPair } from '../../../api/transport.ts'
 import { coverOf, PrefixIndex } from '../../../kit/prefix-index.ts'
-import { BatchEncodings } from '../../../serving/batch-encodings.ts'
+import { BatchEncodings, idOf } from '../../../serving/batch-encodings.ts'
 import { EVENTS, encodeToken } from '../protocol.ts'
 import type { WireChange } from '../protocol.ts'
 import type { ValueForm, Values } from './values.ts'
@@ -34,7 +34,7 @@ export class BatchTexts {
     const cover = new PrefixIndex<true>()
     for (const prefix of prefixCover) cover.set(prefix, true)
     const formId = `${form.json ? 'j' : 'b'}${form.values ? 'v' : 'k'}`
-    return { prefixes: JSON.stringify(prefixCover), formId, cover, form }
+    return { prefixes: idOf(prefixCover), formId, cover, form }
   }
 
   /** The events of pairs or changes. What lies outside the prefixes is left out, as the core does (security, too). */
