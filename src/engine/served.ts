@@ -160,12 +160,13 @@ export class EngineServed implements Served {
   }
 
   #assertKey(key: string): void {
-    assertKey(key, this.capabilities.maxKeyBytes)
+    // Not of our own capabilities: they are put together when they are asked for.
+    assertKey(key, this.#parts.transport.capabilities.maxKeyBytes)
     if (!this.#cover.covers(key)) throw new InvalidKeyError(key, 'it is not served')
   }
 
   #assertPrefix(prefix: string): void {
-    assertPrefix(prefix, this.capabilities.maxKeyBytes)
+    assertPrefix(prefix, this.#parts.transport.capabilities.maxKeyBytes)
     if (!this.#cover.covers(prefix)) throw new InvalidKeyError(prefix, 'it is not served')
   }
 }

@@ -1,7 +1,7 @@
-import type { Clock } from '../api/clock.ts'
 import { RefusedError, TimeoutError } from '../api/errors.ts'
 import type { Refusal } from '../api/errors.ts'
 import type { Receipt } from '../api/transport.ts'
+import type { Timeout, Timeouts } from './timeouts.ts'
 
 /**
  * Waits for the receivers of one write (`waitFor: 'applied'`): make one receipt per stream that carries the change,
@@ -12,7 +12,9 @@ export class Applied {
   #open = 0
   #receivers = 0
   #refusals: Refusal[] | undefined
-  #settle: (() => void) | undefined
+  #resolve: ((receivers: number) => void) | undefined
+  #reject: ((error: unknown) => void) | undefined
+  #timeout: Timeout | undefined
 
   /** A receipt for one more stream; a stream that ends first has to say `routed([])`. */
   receipt(): Receipt {
@@ -24,24 +26,15 @@ export class Applied {
    * Resolves with the number of receivers that answered when all have.
    * @throws RefusedError when any refused, TimeoutError (`outcome: 'stored'`) after `timeoutMs`
    */
-  settled(timeoutMs: number, clock: Clock): Promise<number> {
+  settled(timeoutMs: number, timeouts: Timeouts): Promise<number> {
     return new Promise((resolve, reject) => {
-      const settle = (): void => {
-        if (this.#refusals !== undefined) reject(new RefusedError(this.#refusals))
-        else resolve(this.#receivers)
-      }
-      if (this.#open === 0) {
-        settle()
-        return
-      }
-      const timer = clock.after(
-        timeoutMs,
-        () => reject(new TimeoutError('waiting for applied', timeoutMs, { outcome: 'stored' })),
-        { keepAlive: true },
-      )
-      this.#settle = () => {
-        timer.stop()
-        settle()
+      this.#resolve = resolve
+      this.#reject = reject
+      if (this.#open === 0) this.#settle()
+      else {
+        this.#timeout = timeouts.after(timeoutMs, () =>
+          reject(new TimeoutError('waiting for applied', timeoutMs, { outcome: 'stored' })),
+        )
       }
     })
   }
@@ -65,7 +58,13 @@ export class Applied {
 
   #close(count: number): void {
     this.#open -= count
-    if (this.#open === 0) this.#settle?.()
+    if (this.#open === 0) this.#settle()
+  }
+
+  #settle(): void {
+    this.#timeout?.stop()
+    if (this.#refusals !== undefined) this.#reject?.(new RefusedError(this.#refusals))
+    else this.#resolve?.(this.#receivers)
   }
 }
 

@@ -17,6 +17,7 @@ import type {
 import { Applied } from '../../kit/applied.ts'
 import { nextTurn } from '../../kit/next-task.ts'
 import { coverOf } from '../../kit/prefix-index.ts'
+import { Timeouts } from '../../kit/timeouts.ts'
 import { ChangeLog } from './change-log.ts'
 import type { Cursor } from './change-log.ts'
 import { CommitQueue } from './commit-queue.ts'
@@ -34,6 +35,7 @@ interface Opened {
   readonly log: ChangeLog
   readonly queue: CommitQueue
   readonly positions: Positions
+  readonly timeouts: Timeouts
 }
 
 /** An embedded store in a folder of this machine, held by one process. */
@@ -151,10 +153,10 @@ export class LmdbTransport implements Transport {
   // Not async: a promise less for every write.
   commit(ops: readonly Op[], options: CommitOptions, io: Io): Promise<CommitResult> {
     try {
-      const { queue } = this.#held()
+      const opened = this.#held()
       for (const op of ops) this.#check(op)
-      if (options.waitFor === 'applied') return commitApplied(queue, ops, options.timeoutMs, io)
-      return queue.add(ops, options.timeoutMs)
+      if (options.waitFor === 'applied') return commitApplied(opened, ops, options.timeoutMs, io)
+      return opened.queue.add(ops, options.timeoutMs)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -189,7 +191,7 @@ export class LmdbTransport implements Transport {
       })
       await queue.start()
       const positions = new Positions(epoch, [...segments, { revision: revision + 1, run }])
-      return { store, ownership, log, queue, positions }
+      return { store, ownership, log, queue, positions, timeouts: new Timeouts(clock) }
     } catch (error) {
       await ownership.release()
       await store.close()
@@ -251,7 +253,7 @@ export class LmdbTransport implements Transport {
 }
 
 async function commitApplied(
-  queue: CommitQueue,
+  { queue, timeouts }: Opened,
   ops: readonly Op[],
   timeoutMs: number,
   { clock }: Io,
@@ -260,5 +262,5 @@ async function commitApplied(
   const applied = new Applied()
   const result = await queue.add(ops, timeoutMs, applied)
   const restMs = Math.max(0, overAt - clock.now())
-  return { ...result, receivers: await applied.settled(restMs, clock) }
+  return { ...result, receivers: await applied.settled(restMs, timeouts) }
 }

@@ -20,6 +20,7 @@ import { newEpoch } from '../../kit/epoch.ts'
 import { nextTurn } from '../../kit/next-task.ts'
 import { PrefixIndex } from '../../kit/prefix-index.ts'
 import { PushQueue } from '../../kit/push-queue.ts'
+import { Timeouts } from '../../kit/timeouts.ts'
 
 export interface MemoryOptions {
   /** In events, metrics and errors; `memory`. */
@@ -49,6 +50,7 @@ export class MemoryTransport implements Transport {
   readonly #watchers = new Set<Watcher>()
   readonly #history: ChangeHistory<RawChange>
   #io: Io | undefined
+  #timeouts: Timeouts | undefined
   #epoch = ''
   #revision = 0
   /** Of the watcher that is furthest behind, in batches. */
@@ -138,7 +140,7 @@ export class MemoryTransport implements Transport {
     const applied = new Applied()
     const { versions, deleted } = this.#write(ops, applied, io)
     return applied
-      .settled(timeoutMs, io.clock)
+      .settled(timeoutMs, (this.#timeouts ??= new Timeouts(io.clock)))
       .then((receivers) => ({ versions, ...(deleted === undefined ? {} : { deleted }), receivers }))
   }
 
@@ -212,8 +214,11 @@ export class MemoryTransport implements Transport {
       const seen = alone ? changes : coveredOf(changes, cover)
       // A stream that was given up routes nothing any more, though it is not yet gone.
       if (seen.length === 0 || batches.ended) continue
-      const batch = { kind: 'changes', changes: seen, position } as const
-      batches.push(applied === undefined ? batch : { ...batch, receipt: applied.receipt() })
+      batches.push(
+        applied === undefined
+          ? { kind: 'changes', changes: seen, position }
+          : { kind: 'changes', changes: seen, position, receipt: applied.receipt() },
+      )
     }
   }
 

@@ -136,33 +136,35 @@ export class DataChangesStream {
   }
 
   #run(request: Request, done: (reply: Reply) => void): void {
-    const { change } = request
-    const { served, contents } = this.#context
-    this.#lanes.run(change.key, (left) => {
-      const end = (result: number): void => {
-        left()
-        done(this.#replyTo(request, result))
-      }
-      try {
-        if (!this.#client.mayWrite(change.key)) {
-          throw new AccessDeniedError(served.transport, 'the key may not be written')
-        }
-        const op: Op =
-          change.operationType === 1
-            ? { type: 'delete', key: change.key }
-            : {
-                type: 'put',
-                key: change.key,
-                value: contents.valueOf(change.key, change.content, change.content_type),
-              }
-        served.commit([op], this.#options).then(
-          () => end(0),
-          (error: unknown) => end(statusOf(error)),
-        )
-      } catch (error) {
-        end(statusOf(error))
-      }
+    this.#lanes.run(request.change.key, (left) => {
+      this.#commit(request.change).then(
+        () => {
+          left()
+          done(this.#replyTo(request, status.OK))
+        },
+        (error: unknown) => {
+          left()
+          done(this.#replyTo(request, statusOf(error)))
+        },
+      )
     })
+  }
+
+  // Not async: there are many.
+  #commit({ key, operationType, content, content_type }: DataChangeRequest): Promise<unknown> {
+    const { served, contents } = this.#context
+    try {
+      if (!this.#client.mayWrite(key)) {
+        throw new AccessDeniedError(served.transport, 'the key may not be written')
+      }
+      const op: Op =
+        operationType === 1
+          ? { type: 'delete', key }
+          : { type: 'put', key, value: contents.valueOf(key, content, content_type) }
+      return served.commit([op], this.#options)
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   #replyTo({ change, format, bytes }: Request, result: number): Reply {

@@ -4,6 +4,7 @@ import type { Cursor, Piece } from '../../../../src/adapters/lmdb/change-log.ts'
 import type { RawChange } from '../../../../src/api/transport.ts'
 import { systemClock } from '../../../../src/api/clock.ts'
 import { Applied } from '../../../../src/kit/applied.ts'
+import { Timeouts } from '../../../../src/kit/timeouts.ts'
 
 function put(key: string, revision: number, size = 1): RawChange {
   const pair = { key, value: new Uint8Array(size), revision, version: String(revision) }
@@ -169,7 +170,7 @@ describe('receipts in the change log', () => {
     const waiting = new Applied()
     log.append([put(key, log.last + 1)], waiting)
     log.announce()
-    return waiting.settled(1_000, systemClock)
+    return waiting.settled(1_000, new Timeouts(systemClock))
   }
 
   it('travel alone with their transaction, one per stream that is concerned', async () => {
