@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { RateLimiterMemory } from 'rate-limiter-flexible'
 import { accessControl, isLoopback } from '../serving/access.ts'
 import type { Client, Identify } from '../serving/access.ts'
-import { credentialsOf, isLocalHost } from '../serving/http-credentials.ts'
+import { credentialsOf, isLocalHost, isPassedOn } from '../serving/http-credentials.ts'
 import type { ResolvedDashboardOptions } from './options.ts'
 import { RequestError } from './problem.ts'
 
@@ -58,7 +58,7 @@ export class Guard {
    * @throws RequestError (403)
    */
   admit(request: IncomingMessage): void {
-    const { host = '', forwarded } = request.headers
+    const { host = '' } = request.headers
     const name = hostName(host)
     if (
       this.#hosts !== undefined ? !this.#hosts.includes(name) : this.#open && !isLocalHost(host)
@@ -70,8 +70,7 @@ export class Guard {
     }
     if (!this.#open) return
     const { remoteAddress = '', localAddress = '' } = request.socket
-    const passedOn = forwarded ?? request.headers['x-forwarded-for']
-    if (!isLoopback(remoteAddress) || !isLoopback(localAddress) || passedOn !== undefined) {
+    if (!isLoopback(remoteAddress) || !isLoopback(localAddress) || isPassedOn(request.headers)) {
       throw new RequestError(403, 'without `access` the dashboard is for programs of its machine')
     }
   }

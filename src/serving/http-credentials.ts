@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { TLSSocket } from 'node:tls'
 import { certificateNames, isLoopback } from './access.ts'
 import type { Credentials } from './access.ts'
@@ -21,14 +21,29 @@ export function credentialsOf(request: IncomingMessage): Credentials {
  * servers without access control answer.
  */
 export function isFromThisMachine({ socket, headers }: IncomingMessage): boolean {
-  const passedOn = headers.forwarded ?? headers['x-forwarded-for']
   const { localAddress = '', remoteAddress = '' } = socket
   return (
     isLoopback(localAddress) &&
     isLoopback(remoteAddress) &&
     isLocalHost(headers.host) &&
-    passedOn === undefined
+    !isPassedOn(headers)
   )
+}
+
+/** What proxies add, each its own; one that adds nothing cannot be told from a program of this machine. */
+const PROXY_HEADERS = [
+  'forwarded',
+  'via',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-proto',
+  'x-real-ip',
+  'x-envoy-external-address',
+] as const
+
+/** True for a request that a proxy sends for somebody. */
+export function isPassedOn(headers: IncomingHttpHeaders): boolean {
+  return PROXY_HEADERS.some((name) => headers[name] !== undefined)
 }
 
 /** True when a Host header names this machine itself: a page of another site can have its name lead here (DNS rebinding). */

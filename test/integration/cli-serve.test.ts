@@ -84,6 +84,16 @@ describe('datasync serve', () => {
       expect((await runCli(['get', url, '/c/a', ...as('wrong-0123456789abcdef')])).code).toBe(5)
     }
     expect((await fetch(`${hub.http}/metrics`)).status).toBe(401)
+    // Who tries tokens one after the other is stopped here, too; who has one is not.
+    const metrics = (token: string): Promise<number> =>
+      fetch(`${hub.http}/metrics`, { headers: { authorization: `Bearer ${token}` } }).then(
+        ({ status }) => status,
+      )
+    const tried = await Promise.all(
+      Array.from({ length: 50 }, (_, i) => metrics(`guess-${i}-0123456789`)),
+    )
+    expect(tried).toContain(429)
+    expect(await metrics(reader)).toBe(200)
     // No secret is told, however loud it is.
     expect(hub.cli.stderr + hub.cli.stdout).not.toContain(writer)
     expect(hub.cli.stderr + hub.cli.stdout).not.toContain(reader)

@@ -209,6 +209,10 @@ describe('access to a REST server', () => {
     for (const headers of [
       { forwarded: 'for=10.0.0.9' },
       { 'x-forwarded-for': '10.0.0.9' },
+      { 'x-forwarded-proto': 'https' },
+      { 'x-forwarded-host': 'agent.example' },
+      { 'x-real-ip': '10.0.0.9' },
+      { via: '1.1 proxy' },
     ] as const) {
       const answer = await http(url, at, { headers })
       expect([headers, answer.status]).toEqual([headers, 403])
@@ -233,6 +237,17 @@ describe('access to a REST server', () => {
       ).status,
     ).toBe(403)
     expect(await agent.get('/x')).toBeUndefined()
+    // What a page gets without CORS, as a picture or a script: it would hear whether there is such a key.
+    for (const [site, mode, status] of [
+      ['cross-site', 'no-cors', 403],
+      ['same-site', 'no-cors', 403],
+      ['cross-site', 'navigate', 404],
+      ['same-origin', 'no-cors', 404],
+      ['none', 'navigate', 404],
+    ] as const) {
+      const headers = { 'sec-fetch-site': site, 'sec-fetch-mode': mode }
+      expect([site, mode, (await http(url, at, { headers })).status]).toEqual([site, mode, status])
+    }
     // The page that this server itself gives.
     expect(
       (

@@ -84,8 +84,12 @@ export class Guard {
     const site = request.headers['sec-fetch-site']
     if (origins.length > 0) response.setHeader('vary', 'Origin, Accept')
     if (origin === undefined) {
+      if (site !== 'cross-site' && site !== 'same-site') return false
+      // A link that somebody has followed. What else a page gets without CORS is pictures and scripts: it would hear
+      // whether they load, and hold watches and lists.
       const safe = request.method === 'GET' || request.method === 'HEAD'
-      if (!safe && (site === 'cross-site' || site === 'same-site')) throw foreign()
+      const followed = request.headers['sec-fetch-mode'] === 'navigate'
+      if (!safe || !(followed || origins.includes('*'))) throw foreign()
       return false
     }
     const own = origin === `http://${host}` || origin === `https://${host}`
