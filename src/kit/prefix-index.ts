@@ -76,15 +76,14 @@ function onlyKeyOf<V>(values: ReadonlyMap<string, V>): string | undefined {
 
 /** The prefixes that are not covered by another one of them, ascending; equal ones once. */
 export function coverOf(prefixes: Iterable<string>): string[] {
-  const index = new PrefixIndex<true>()
   const cover: string[] = []
-  for (const prefix of [...new Set(prefixes)].sort((a, b) => a.length - b.length)) {
-    if (index.covers(prefix)) continue
-    index.set(prefix, true)
-    cover.push(prefix)
-  }
+  // What begins with a prefix stands right behind it, however many and long they are: clients decide that.
   // oxlint-disable-next-line require-array-sort-compare
-  return cover.sort()
+  for (const prefix of [...prefixes].sort()) {
+    const last = cover.at(-1)
+    if (last === undefined || !prefix.startsWith(last)) cover.push(prefix)
+  }
+  return cover
 }
 
 /** What is under a prefix of both sets: prefixes that are not covered by another one of them, ascending. */

@@ -57,6 +57,35 @@ describe('coverOf', () => {
     expect(coverOf(['/a/b/', '/a/', '/c', '/a/', '/c/d'])).toEqual(['/a/', '/c'])
     expect(coverOf(['/a', ''])).toEqual([''])
     expect(coverOf([])).toEqual([])
+    // Order is that of UTF-16 throughout.
+    const mixed = fc.stringMatching(/^[a\uff5e\u{1f600}]{0,3}$/u)
+    fc.assert(
+      fc.property(fc.array(mixed), (prefixes) => {
+        const alone = [...new Set(prefixes)].filter(
+          (each) => !prefixes.some((other) => other !== each && each.startsWith(other)),
+        )
+        expect(coverOf(prefixes)).toEqual(alone.toSorted())
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  it('takes about as long as sorting them, however many, long and different they are', () => {
+    const prefixes = Array.from(
+      { length: 8_000 },
+      (_, i) => `${(i * 7_919) % 8_000}/${'x'.repeat(i % 1_000)}`,
+    )
+    const timeOf = (work: () => unknown): number => {
+      const startedAt = performance.now()
+      work()
+      return performance.now() - startedAt
+    }
+    // Clients say what they watch: it must not hold up everybody else.
+    const sorting = Math.max(
+      5,
+      timeOf(() => prefixes.toSorted()),
+    )
+    expect(timeOf(() => coverOf(prefixes))).toBeLessThan(30 * sorting)
   })
 })
 
