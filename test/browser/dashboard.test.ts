@@ -506,6 +506,29 @@ describeWithChromium('the dashboard in Chromium', (browser) => {
       }
     })
 
+    it('who follow a link from far below begin at the top of what it leads to', async () => {
+      const agent = networkAgent()
+      for (let i = 0; i < 60; i++) agent.watch(`late ${i}`, `/late/${i}/`).handle({})
+      const refused = agent.watch('talkative', '/talkative/')
+      refused.handle({
+        change: () => {
+          throw new Error('too much to say '.repeat(200))
+        },
+      })
+      const setup = await setUp({}, { agent })
+      await setup.agent.put('/talkative/a', text('x'), { waitFor: 'applied' }).catch(() => {})
+      const { page, faults } = await open(setup.url)
+      const row = rowOf(page, 'talkative').first()
+      await row.getByText('too much to say').waitFor()
+      // An endless error leaves room for the others.
+      expect((await row.boundingBox())?.height).toBeLessThan(160)
+      await page.getByRole('link', { name: '/late/59/', exact: true }).click()
+      await page.getByLabel('Keys that begin with').waitFor()
+      await waitFor(async () => (await page.evaluate('scrollY')) === 0)
+      await expect(page.getByLabel('Keys that begin with').inputValue()).resolves.toBe('/late/59/')
+      expect(faults).toEqual([])
+    })
+
     it('sign in where it is asked for, and see and do what they may', async () => {
       const access = [
         { name: 'ops', token: 'a-token-of-operations', read: [''], write: ['/config/'] },
