@@ -600,6 +600,36 @@ describeWithChromium('the dashboard in Chromium', (browser) => {
       expect(faults).toEqual([])
     })
 
+    it('that is back to another agent shows its keys, and keeps what is being typed', async () => {
+      const port = await freePort()
+      const first = await setUp({}, { port })
+      const looking = await open(`${first.url}/#keys`)
+      const typing = await open(`${first.url}/#keys`)
+      for (const { page } of [looking, typing]) {
+        await page.locator('.key-item').filter({ hasText: '/notes/readme' }).click()
+        await page.locator('pre.value').getByText('second floor').waitFor()
+      }
+      await typing.page.getByRole('button', { name: 'Edit' }).click()
+      await typing.page.getByLabel('Value', { exact: true }).fill('half a sent')
+      await stop(first.server)
+      await first.agent.close()
+
+      const agent = networkAgent()
+      await agent.put('/notes/first', text('other versions'))
+      const second = await setUp({}, { agent, port })
+      await second.agent.put('/notes/readme', text('Third floor.'))
+      await looking.page.locator('.key-item').filter({ hasText: '/notes/first' }).waitFor()
+      await looking.page.locator('pre.value').getByText('Third floor.').waitFor()
+
+      await typing.page.locator('.key-item').filter({ hasText: '/notes/first' }).waitFor()
+      const field = typing.page.getByLabel('Value', { exact: true })
+      await expect(field.inputValue()).resolves.toBe('half a sent')
+      await typing.page.getByRole('button', { name: 'Save' }).click()
+      await typing.page.getByText('somebody else has changed it meanwhile').waitFor()
+      await typing.page.getByText('Third floor.').first().waitFor()
+      for (const { faults } of [looking, typing]) expect(faults).toEqual([])
+    })
+
     it('that is held open without a word is not taken for a live one', async () => {
       const { agent } = await setUp()
       await using own = await serveDashboard(agent)
