@@ -125,7 +125,10 @@ function addCommonOptions(command: Command): void {
       parseDuration,
     )
     .option('-s, --set <name=value>', 'a setting of the adapter; may be repeated', parseSetting)
-    .option('--tls-ca <file>', 'authorities to trust (PEM), for rediss://, etcds:// and kafkas://')
+    .option(
+      '--tls-ca <file>',
+      'authorities to trust (PEM), for rediss://, etcds://, kafkas://, https:// and grpcs://',
+    )
     .option('--tls-cert <file>', 'our certificate (PEM)')
     .option('--tls-key <file>', 'the key of our certificate (PEM)')
     .option('--verbose', 'log to stderr, and show errors with their causes and stack')

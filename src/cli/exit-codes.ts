@@ -28,7 +28,7 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
 export const EXIT_HELP = `Exit codes:
   0  done             2  wrong command line    4  version conflict       6  time is over
   1  failed           3  no such key           5  unreachable, in use or access refused
-  130, 143  Ctrl-C or SIGTERM before the end; watch and mirror end by them with 0`
+  130, 143  Ctrl-C or SIGTERM before the end; what goes on until then ends with 0`
 
 /** The command line is wrong; `hint` says what would be right. */
 export class UsageError extends Error {

@@ -3,7 +3,7 @@ import { describeError, InvalidOptionError, isAbortError, isSyncError } from '..
 import type { SyncErrorCode } from '../api/errors.ts'
 import { UsageError } from './exit-codes.ts'
 import type { Notes } from './notes.ts'
-import { printable } from './printable.ts'
+import { printable } from '../kit/printable.ts'
 
 /** What a user can do about an error, where its message does not say it. */
 const HINTS: Readonly<Record<SyncErrorCode, string | undefined>> = {
@@ -13,7 +13,7 @@ const HINTS: Readonly<Record<SyncErrorCode, string | undefined>> = {
   SYNC_VERSION_CONFLICT: 'somebody else wrote it; `datasync get` shows the present version',
   SYNC_UNAVAILABLE: '`datasync doctor <url>` says what is wrong',
   SYNC_ACCESS_DENIED:
-    'check user and password in the URL (write @ : / in them as %40 %3A %2F); `datasync doctor <url>` names the right that is missing',
+    'check user, password or token (in a URL @ : / are %40 %3A %2F) and, for TLS, the certificates; `datasync doctor <url>` names the right that is missing',
   SYNC_NOTIFICATIONS_DISABLED:
     'run `redis-cli config set notify-keyspace-events KA` as administrator; if it is set and only CONFIG is refused: --set assumeNotifications=true',
   SYNC_STORE_LOCKED: 'beside the process that holds it, get and ls work; watch, put and del do not',
@@ -42,6 +42,17 @@ const OPTION_HINTS: Readonly<Record<string, string | undefined>> = {
   'options.password': 'a password without a user stands behind a colon: //:password@host',
   ttlMs: '--ttl is the time to live',
   ifAbsent: 'give --if-absent or --if-version',
+  host: '--access <file> says who may do what; `datasync help serve` shows one',
+  access: '`datasync help serve` shows an access file',
+  limits: '--limit takes them; docs/adapters/rest.md says what each is',
+  tls: 'certificate and key are PEM files that belong together: --serve-cert and --serve-key, or --tls-cert and --tls-key',
+}
+
+/** The same for errors of Node's own. */
+const SYSTEM_HINTS: Readonly<Record<string, string | undefined>> = {
+  EADDRINUSE: 'another program listens there; give another port, or :0 for any free one',
+  EADDRNOTAVAIL: 'this machine has no such address',
+  EACCES: 'ports below 1024 need rights that this user does not have',
 }
 
 /** Tells on stderr what a command failed with: one line, a hint, and with `verbose` all that is known. */
@@ -68,12 +79,20 @@ function labelOf(error: unknown): string {
 
 function hintOf(error: unknown): string | undefined {
   if (error instanceof UsageError) return error.hint
-  if (!isSyncError(error)) return undefined
+  if (!isSyncError(error)) return isListening(error) ? SYSTEM_HINTS[labelOf(error)] : undefined
   if (!(error instanceof InvalidOptionError)) return HINTS[error.code]
   const { option } = error
-  return Object.hasOwn(OPTION_HINTS, option)
-    ? OPTION_HINTS[option]
-    : "--set takes the options of the store's adapter; docs/adapters has them"
+  // `access[1].token` is of `access`.
+  const known = [option, option.replace(/[.[].*$/su, '')].find((name) =>
+    Object.hasOwn(OPTION_HINTS, name),
+  )
+  return known === undefined
+    ? "--set takes the options of the store's adapter; docs/adapters has them"
+    : OPTION_HINTS[known]
+}
+
+function isListening(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error && error.syscall === 'listen'
 }
 
 /** The reason at the bottom. */

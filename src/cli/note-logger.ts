@@ -1,7 +1,7 @@
 import { describeError } from '../api/errors.ts'
 import type { Logger } from '../api/logger.ts'
 import type { Notes } from './notes.ts'
-import { printable } from './printable.ts'
+import { printable } from '../kit/printable.ts'
 
 /** Everything that is logged, as dim lines on stderr (`--verbose`). */
 export function noteLogger(notes: Notes): Logger {

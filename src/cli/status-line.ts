@@ -4,7 +4,7 @@ import { describeError } from '../api/errors.ts'
 import type { TransportStatus } from '../api/status.ts'
 import type { WatchRegistration } from '../api/watcher.ts'
 import type { Notes } from './notes.ts'
-import { printable } from './printable.ts'
+import { printable } from '../kit/printable.ts'
 
 /** How often it is looked whether something is to be told. */
 const LOOK_MS = 200

@@ -1,5 +1,5 @@
 import { describeError } from '../api/errors.ts'
-import { printable, textOf, utf8Of } from './printable.ts'
+import { printable, textOf, utf8Of } from '../kit/printable.ts'
 
 /** How bytes are shown where no message type is known. */
 export const ENCODINGS = ['auto', 'utf8', 'json', 'hex', 'base64'] as const

@@ -1,6 +1,6 @@
 import type { ChangeEvent, KeyVal } from '../api/change-event.ts'
 import type { ResyncEvent } from '../api/resync-event.ts'
-import { clipped, printable } from './printable.ts'
+import { clipped, printable } from '../kit/printable.ts'
 import type { Session } from './session.ts'
 import type { FormatOf } from './value-options.ts'
 

@@ -38,7 +38,8 @@ export function dashboard(agent: Agent, options: DashboardOptions = {}): Request
   return new Dashboard(agent, resolveDashboardOptions(options)).app
 }
 
-class Dashboard {
+/** The page of an agent, until `close`. */
+export class Dashboard {
   readonly app: express.Express = express()
   readonly #agent: Agent
   readonly #options: ResolvedDashboardOptions
@@ -77,6 +78,11 @@ class Dashboard {
     this.app.use((error: unknown, request: Request, response: Response, next: NextFunction) =>
       this.#failed(error, request, response, next),
     )
+  }
+
+  /** Nothing of it is left at the agent; pages are cut off. */
+  close(): void {
+    this.#state.close()
   }
 
   #api(maxBodyBytes: number): express.Router {

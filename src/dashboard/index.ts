@@ -1,6 +1,6 @@
 export { dashboard } from './dashboard.ts'
 export type { RequestHandler } from './dashboard.ts'
-export type { DashboardOptions } from './options.ts'
+export type { DashboardOptions, ServeDashboardOptions } from './options.ts'
 export { serveDashboard } from './serve.ts'
-export type { ServedDashboard, ServeOptions } from './serve.ts'
+export type { ServedDashboard } from './serve.ts'
 export type { Grant } from '../serving/access.ts'

@@ -1,7 +1,8 @@
 import { checkOptions, isBoolean, isString, isStrings, integerBetween } from '../api/options.ts'
-import { InvalidOptionError } from '../api/errors.ts'
+import type { OptionCheck } from '../api/options.ts'
 import type { Model } from '../api/model.ts'
 import type { Grant } from '../serving/access.ts'
+import { isGrants, isModels } from '../serving/option-checks.ts'
 
 export interface DashboardOptions {
   /** Stands above the page; `datasync agent`. */
@@ -25,6 +26,14 @@ export interface DashboardOptions {
   readonly maxBodyBytes?: number
 }
 
+/** Options of {@link serveDashboard}. */
+export interface ServeDashboardOptions extends DashboardOptions {
+  /** 127.0.0.1. Another than a loopback address needs `access`. */
+  readonly host?: string
+  /** 0 (default) = a free one. */
+  readonly port?: number
+}
+
 export interface ResolvedDashboardOptions {
   readonly title: string
   readonly models: readonly Model<unknown>[]
@@ -36,22 +45,33 @@ export interface ResolvedDashboardOptions {
   readonly maxBodyBytes: number
 }
 
+const CHECKS = {
+  title: isString,
+  models: isModels,
+  access: isGrants,
+  prefixes: isStrings,
+  readOnly: isBoolean,
+  hosts: isStrings,
+  maxWatchers: integerBetween(1, 10_000),
+  maxBodyBytes: integerBetween(1_024, 256 * 1024 * 1024),
+} satisfies Record<keyof Required<DashboardOptions>, OptionCheck>
+
+/** @throws InvalidOptionError (`SYNC_INVALID_OPTION`) */
+export function resolveServeOptions(
+  options: ServeDashboardOptions,
+): ResolvedDashboardOptions & { readonly host: string; readonly port: number } {
+  checkOptions<ServeDashboardOptions>(options, {
+    ...CHECKS,
+    host: isString,
+    port: integerBetween(0, 65_535),
+  })
+  const { host = '127.0.0.1', port = 0, ...others } = options
+  return { ...resolveDashboardOptions(others), host, port }
+}
+
 /** @throws InvalidOptionError (`SYNC_INVALID_OPTION`) */
 export function resolveDashboardOptions(options: DashboardOptions): ResolvedDashboardOptions {
-  checkOptions<DashboardOptions>(options, {
-    title: isString,
-    models: isList,
-    access: isList,
-    prefixes: isStrings,
-    readOnly: isBoolean,
-    hosts: isStrings,
-    maxWatchers: integerBetween(1, 10_000),
-    maxBodyBytes: integerBetween(1_024, 256 * 1024 * 1024),
-  })
-  for (const [index, model] of (options.models ?? []).entries()) {
-    if (typeof model?.prefix === 'string') continue
-    throw new InvalidOptionError(`models[${index}]`, 'must be a model()')
-  }
+  checkOptions<DashboardOptions>(options, CHECKS)
   return Object.freeze({
     title: options.title ?? 'datasync agent',
     models: [...(options.models ?? [])],
@@ -62,8 +82,4 @@ export function resolveDashboardOptions(options: DashboardOptions): ResolvedDash
     maxWatchers: options.maxWatchers ?? 32,
     maxBodyBytes: options.maxBodyBytes ?? 1024 * 1024,
   })
-}
-
-function isList(value: unknown): string | undefined {
-  return Array.isArray(value) ? undefined : 'must be an array'
 }

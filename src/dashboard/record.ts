@@ -26,6 +26,10 @@ export class Record {
     this.#subscription.add(agent.refusals$.subscribe((report) => this.#refused(report)))
   }
 
+  close(): void {
+    this.#subscription.unsubscribe()
+  }
+
   /** Oldest first. */
   get runs(): readonly RunView[] {
     return this.#runs

@@ -3,15 +3,9 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Agent } from '../agent/agent.ts'
 import { assertGuarded } from '../serving/access.ts'
-import { dashboard } from './dashboard.ts'
-import type { DashboardOptions } from './options.ts'
-
-export interface ServeOptions extends DashboardOptions {
-  /** 127.0.0.1. Another than a loopback address needs `access`. */
-  readonly host?: string
-  /** 0 (default) = a free one. */
-  readonly port?: number
-}
+import { Dashboard } from './dashboard.ts'
+import { resolveServeOptions } from './options.ts'
+import type { ServeDashboardOptions } from './options.ts'
 
 /** A page that is being served. */
 export interface ServedDashboard extends AsyncDisposable {
@@ -28,22 +22,30 @@ export interface ServedDashboard extends AsyncDisposable {
  */
 export async function serveDashboard(
   agent: Agent,
-  { host = '127.0.0.1', port = 0, ...options }: ServeOptions = {},
+  options: ServeDashboardOptions = {},
 ): Promise<ServedDashboard> {
-  assertGuarded(host, options.access)
+  const { host, port, ...settings } = resolveServeOptions(options)
+  assertGuarded(host, settings.access)
+  const page = new Dashboard(agent, settings)
   // Who sends its request a byte at a time is not waited for; answers may last.
   const server = createServer({
     headersTimeout: 5_000,
     requestTimeout: 30_000,
     connectionsCheckingInterval: 1_000,
   })
-  server.on('request', dashboard(agent, options))
+  server.on('request', page.app)
   server.listen(port, host)
-  await once(server, 'listening')
+  try {
+    await once(server, 'listening')
+  } catch (error) {
+    page.close()
+    throw error
+  }
   const { port: own, address, family } = server.address() as AddressInfo
   let closed: Promise<void> | undefined
   const close = (): Promise<void> => {
     closed ??= new Promise((resolve) => {
+      page.close()
       server.close(() => resolve())
       server.closeAllConnections()
     })

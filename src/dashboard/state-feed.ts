@@ -30,6 +30,7 @@ export class StateFeed {
   readonly #boot = randomUUID()
   readonly #watchers = new Set<Watcher>()
   #picture: Picture | undefined
+  readonly #onAgentClosed = (): void => this.#agentClosed()
   #timer: Timer | undefined
   #beatAt = 0
 
@@ -41,7 +42,14 @@ export class StateFeed {
     this.#record = new Record(agent)
     this.#record.run$.subscribe((run) => this.#ran(run))
     this.#record.refusal$.subscribe((refusal) => this.#refused(refusal))
-    io.signal.addEventListener('abort', () => this.#close(), { once: true })
+    io.signal.addEventListener('abort', this.#onAgentClosed, { once: true })
+  }
+
+  /** Looks at the agent no more. */
+  close(): void {
+    this.#io.signal.removeEventListener('abort', this.#onAgentClosed)
+    this.#record.close()
+    for (const { sink } of this.#watchers) sink.end()
   }
 
   get size(): number {
@@ -148,7 +156,7 @@ export class StateFeed {
     return mayReadAll(client, known?.prefixes ?? [''])
   }
 
-  #close(): void {
+  #agentClosed(): void {
     // In the task after: by then the agent is closed, and says so.
     this.#io.clock.after(0, () => {
       this.#look()

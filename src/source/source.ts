@@ -131,7 +131,9 @@ export class Source {
 
   /** Nothing is watched, so that nothing tells whether the server is there. */
   get silent(): boolean {
-    return this.#feeds.size === 0 && this.#isNetworked
+    const parts = this.transport.parts ?? []
+    const unheard = this.#isNetworked || parts.some(({ state }) => state === 'connecting')
+    return this.#feeds.size === 0 && unheard
   }
 
   /** Pairs collected by lists that are under way. */

@@ -120,6 +120,11 @@ export class WatchCache {
     }
   }
 
+  /** Its first list is complete. */
+  get listed(): boolean {
+    return this.#known
+  }
+
   get readers(): number {
     return this.#readers.size
   }

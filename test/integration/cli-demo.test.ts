@@ -46,6 +46,12 @@ describe('datasync demo', () => {
     const changed = ({ text }: Readonly<Record<string, unknown>>): boolean =>
       typeof text === 'string' && text.includes('CHANGE put lo')
     await demo.record(changed)
+    const told = demo.records.findLast(({ text }) => String(text).includes('dashboard at'))
+    const page = /http:\S+\/dashboard\//u.exec(String(told?.['text']))?.[0]
+    // It was there before the agent started: there is something to see.
+    expect(await (await fetch(`${page}api/state`)).json()).toMatchObject({
+      runs: [{ reason: 'startup', turns: [{ name: 'interfaces' }, {}, {}] }],
+    })
     const [store] = readdirSync(folder)
     const url = `lmdb:${folder}/${store}/store`
     const { records } = await runCli(['ls', url, '/config/interfaces/'])

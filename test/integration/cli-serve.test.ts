@@ -1,7 +1,10 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
+import { serveRest } from '../../src/adapters/rest/server/index.ts'
+import { Agent, memory } from '../../src/index.ts'
 import { runCli, startCli } from '../support/cli.ts'
+import { freePort } from '../support/free-port.ts'
 import { HubProcess } from '../support/hub-process.ts'
 import { tempDir } from '../support/temp-dir.ts'
 import { waitFor } from '../support/wait-for.ts'
@@ -112,6 +115,69 @@ describe('datasync serve', () => {
     const { code, stderr } = await runCli(['serve', ...args])
     expect(stderr).toContain(text)
     expect(code).toBe(2)
+  })
+
+  it('says what is wrong with certificates and the access file, and what to do', async () => {
+    const folder = await tempDir('hub')
+    const file = async (name: string, text: string): Promise<string> => {
+      await writeFile(join(folder, name), text)
+      return join(folder, name)
+    }
+    const serve = (...args: string[]) =>
+      runCli(['serve', '--upstream', 'memory:', '--http', ':0', ...args])
+    const pem = await file('none.pem', 'no certificate')
+    for (const [args, problem, hint] of [
+      [['--serve-cert', pem, '--serve-key', pem], 'certificate and key', '--serve-cert'],
+      [['--access', await file('a.json', '[{"name":"a","token":"short"}]')], '16', 'help serve'],
+      [['--limit', 'maxOpps=1'], 'limits.maxOpps', '--limit'],
+      [['--http', '0.0.0.0:0'], 'other machines', '--access'],
+    ] as const) {
+      const { code, stderr } = await serve(...args)
+      expect(code).toBe(2)
+      expect(stderr).toContain(problem)
+      expect(stderr).toMatch(new RegExp(`\nhint: .*${hint}`, 'u'))
+    }
+    const grant = '[{"name":"a","certificate":"agent-1","read":[""]}]'
+    const useless = await serve('--access', await file('c.json', grant))
+    expect(useless).toMatchObject({ code: 2 })
+    expect(useless.stderr).toContain('lets nobody in without --serve-ca')
+  })
+
+  it('says that a port is in use', async () => {
+    const hub = await HubProcess.start()
+    const second = await runCli([
+      'serve',
+      '--upstream',
+      'memory:',
+      '--http',
+      new URL(hub.http).host,
+    ])
+    expect(second.code).toBe(1)
+    expect(second.stderr).toMatch(/EADDRINUSE[\s\S]*hint: another program listens there/u)
+  })
+
+  it('tells of no page where there is none', async () => {
+    const args = ['serve', '--upstream', 'memory:', '--http', ':0', '--human', '--no-dashboard']
+    const hub = startCli(args)
+    const url = await waitFor(() => /http:\S+?(?=\/v1)/u.exec(hub.stdout)?.[0])
+    expect(hub.stdout).not.toContain('dashboard')
+    expect((await fetch(`${url}/dashboard/`)).status).toBe(404)
+    expect(await hub.kill('SIGINT')).toMatchObject({ code: 0 })
+  })
+
+  it('does not take a store for live that it has not reached, with no watcher there', async () => {
+    const port = await freePort()
+    const hub = await HubProcess.start({ upstream: `http://127.0.0.1:${port}` })
+    await hub.cli.says('not reached yet')
+    expect(hub.cli.stderr).not.toContain('rest: live')
+    const health = async (): Promise<number> => (await fetch(`${hub.http}/v1/health`)).status
+    expect(await health()).toBe(503)
+    await using owner = new Agent({ transport: memory() })
+    await owner.start()
+    await using server = await serveRest(owner, { port })
+    await hub.cli.says('rest: live')
+    expect(await health()).toBe(200)
+    expect(server.port).toBe(port)
   })
 
   it('frees its ports when it is ended', async () => {

@@ -1,4 +1,4 @@
-import { once } from 'node:events'
+import { getEventListeners, once } from 'node:events'
 import { connect } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { describe, expect, it } from '@jest/globals'
@@ -73,15 +73,35 @@ describe('the page', () => {
     })
   })
 
+  it('leaves nothing at the agent, closed or not opened at all', async () => {
+    const agent = networkAgent()
+    onTeardown(() => agent.close())
+    const { io } = agent.served()
+    const first = await serveDashboard(agent)
+    const before = getEventListeners(io.signal, 'abort').length
+    const port = Number(new URL(first.url).port)
+    for (let i = 0; i < 3; i++) {
+      await expect(serveDashboard(agent, { port })).rejects.toMatchObject({ code: 'EADDRINUSE' })
+      await (await serveDashboard(agent)).close()
+    }
+    expect(getEventListeners(io.signal, 'abort').length).toBe(before)
+    await first.close()
+    expect(getEventListeners(io.signal, 'abort').length).toBe(before - 1)
+  })
+
   it.each([
     [{ titel: 'x' }],
+    [{ port: -1 }],
+    [{ port: '80' }],
+    [{ host: 1 }],
+    [null],
     [{ maxWatchers: 0 }],
     [{ models: [{}] }],
     [{ access: [{ name: 'short', token: 'x' }] }],
   ])('refuses options that are none: %j', async (options) => {
     const agent = networkAgent()
     onTeardown(() => agent.close())
-    await expect(serveDashboard(agent, options as object)).rejects.toMatchObject({
+    await expect(serveDashboard(agent, options as never)).rejects.toMatchObject({
       code: 'SYNC_INVALID_OPTION',
     })
   })

@@ -120,6 +120,39 @@ describe('health', () => {
   })
 })
 
+describe('before the agent has started', () => {
+  it('nothing is taken that its plugins would not apply; then it is', async () => {
+    const agent = new Agent({ transport: memory() })
+    const applied: string[] = []
+    agent.watch('all', '/').handle({ change: ({ key }) => void applied.push(key) })
+    const server = await serveGrpc(agent, { port: 0 })
+    onTeardown(() => agent.close())
+    const transport = grpc({ url: server.url })
+    onTeardown(() => transport.close())
+    await transport.open(realIo())
+    await expect(commitTo(transport, put('/a', '1'))).rejects.toMatchObject({
+      code: 'SYNC_UNAVAILABLE',
+      outcome: 'not-applied',
+    })
+    await using client = dataMsgClient({ url: server.url })
+    const changes = client.dataChanges([{ key: '/b', content: Uint8Array.of(1) }])
+    await expect(changes[Symbol.asyncIterator]().next()).rejects.toMatchObject({
+      code: 'SYNC_UNAVAILABLE',
+    })
+    await agent.start()
+    expect(await agent.get('/a')).toBeUndefined()
+    const options = { waitFor: 'applied', timeoutMs: 5_000 } as const
+    // It pauses between attempts.
+    await waitFor(() =>
+      transport.commit([put('/a', '1')], options, realIo()).then(
+        () => true,
+        () => false,
+      ),
+    )
+    expect(applied).toEqual(['/a'])
+  })
+})
+
 describe('reflection', () => {
   it.each(['v1', 'v1alpha'])(
     '%s lists the services and gives files to call them with',

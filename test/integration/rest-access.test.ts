@@ -109,6 +109,18 @@ describe('access to a REST server', () => {
     await transport.close()
   })
 
+  it('certificates that are none, or not of the key, are refused at the door', async () => {
+    const pem = await certificates()
+    await using agent = new Agent({ transport: memory() })
+    for (const tls of [
+      { cert: 'x', key: 'y' },
+      { cert: pem.serverCert, key: pem.clientKey },
+    ]) {
+      const refused = serveRest(agent, { tls })
+      await expect(refused).rejects.toMatchObject({ code: 'SYNC_INVALID_OPTION', option: 'tls' })
+    }
+  })
+
   it('TLS and client certificates', async () => {
     const pem = await certificates()
     const tls = {

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { describe, expect, it } from '@jest/globals'
 import { lmdb } from '../../src/adapters/lmdb/index.ts'
 import { rest } from '../../src/adapters/rest/index.ts'
+import { serveRest } from '../../src/adapters/rest/server/index.ts'
 import { Agent, memory, raw } from '../../src/index.ts'
 import type { Checkpoint, RefusedError, VersionConflictError } from '../../src/index.ts'
 import { KeptOpen } from '../support/kept-open.ts'
@@ -235,6 +236,13 @@ describe('the REST transport', () => {
       const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
       await expect(rest({ url }).open(realIo())).rejects.toMatchObject({ code })
     }
+    await using agent = new Agent({ transport: memory() })
+    await agent.start()
+    await using own = await serveRest(agent)
+    await expect(rest({ url: `${own.url}/elsewhere` }).open(realIo())).rejects.toMatchObject({
+      code: 'SYNC_INVALID_OPTION',
+      option: 'url',
+    })
     let status = 502
     const proxy = createServer((_request, response) =>
       response.writeHead(status).end('<html>'),

@@ -94,6 +94,9 @@ export class Pipe {
       else {
         this.#queue.shift()
         if (item.kind === 'end') this.#to.end()
+        // A reset while the end is still on its way is refused by libuv: Node then keeps a socket that nobody can close,
+        // and its process never exits.
+        else if (this.#to.writableEnded) this.#to.destroy()
         else this.#to.resetAndDestroy()
       }
     }

@@ -57,7 +57,9 @@ export class CachedTransport implements Transport {
   readonly #prefixes: readonly string[]
   readonly #held = new PrefixIndex<true>()
   #cache: WatchCache | undefined
-  /** Of the last read or write, if the upstream was out of reach. */
+  /** By the last read or write; undefined before the first. */
+  #answering: boolean | undefined
+  #wasLive = false
   #lastFailure: unknown
   #closed = false
 
@@ -88,11 +90,21 @@ export class CachedTransport implements Transport {
 
   /** The upstream, whose trouble the streams do not show; while nobody watches, as reads and writes have found it. */
   get parts(): readonly TransportStatus[] {
-    const { name, parts = [] } = this.#upstream
-    const watched = this.#cache?.status
-    const state = this.#lastFailure === undefined ? 'live' : 'stale'
-    const lastError = this.#lastFailure
-    return [watched ?? { name, state, reconnects: 0, lastError }, ...parts]
+    return [this.#watched() ?? this.#unwatched(), ...(this.#upstream.parts ?? [])]
+  }
+
+  /** Undefined where the watch cannot tell: a first list that is under way says nothing about the link. */
+  #watched(): TransportStatus | undefined {
+    const cache = this.#cache
+    return cache?.status.state === 'live' && !cache.listed ? undefined : cache?.status
+  }
+
+  #unwatched(): TransportStatus {
+    const { name, livenessMs = 0 } = this.#upstream
+    // A store of this process is always there.
+    const there = this.#answering ?? livenessMs === 0
+    const state = there ? 'live' : this.#wasLive ? 'stale' : 'connecting'
+    return { name, state, reconnects: 0, lastError: there ? undefined : this.#lastFailure }
   }
 
   async open(io: Io): Promise<void> {
@@ -115,7 +127,7 @@ export class CachedTransport implements Transport {
       for await (const pairs of listOf(this.#upstream, prefix, io, part)) {
         yield this.#numbered(pairs)
       }
-      this.#lastFailure = undefined
+      this.#answered()
     } catch (error) {
       throw this.#failed(error)
     }
@@ -167,15 +179,23 @@ export class CachedTransport implements Transport {
   async #heard<T>(answer: Promise<T>): Promise<T> {
     try {
       const result = await answer
-      this.#lastFailure = undefined
+      this.#answered()
       return result
     } catch (error) {
       throw this.#failed(error)
     }
   }
 
+  #answered(): void {
+    this.#answering = true
+    this.#wasLive = true
+  }
+
   #failed(error: unknown): unknown {
-    if (isSyncError(error, 'SYNC_UNAVAILABLE')) this.#lastFailure = error
+    if (isSyncError(error, 'SYNC_UNAVAILABLE')) {
+      this.#answering = false
+      this.#lastFailure = error
+    }
     return error
   }
 

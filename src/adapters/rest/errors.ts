@@ -46,15 +46,16 @@ export async function answeredError(
   write: boolean,
 ): Promise<SyncError> {
   const failure = await problemOf(response)
-  if (failure !== undefined) return errorFrom(failure, name)
   const { status } = response
+  // Each route that is asked for is there: the path of the URL leads past them.
+  if (failure !== undefined && status !== 404) return errorFrom(failure, name)
   const answer = `${status} ${response.statusText}`.trim()
   // Not ours: of a proxy, or of another server.
   if (status === 401 || status === 403 || status === 407) {
     return new AccessDeniedError(name, `the server answers ${answer}`)
   }
   if (status === 404 || status === 405 || status === 501) {
-    return new InvalidOptionError('url', `is served by no rx-datasync: it answers ${answer}`)
+    return new InvalidOptionError('url', `leads to no agent: the server answers ${answer}`)
   }
   if (status === 413) return new PayloadTooLargeError('the request', 0, 0)
   if (status === 429) return new OverflowError(`${name}: ${answer}`, 0)
@@ -65,7 +66,6 @@ export async function answeredError(
 
 /** Codes of problems that are HTTP's own, as errors of ours. */
 const HTTP_CODES: Readonly<Record<string, SyncErrorCode>> = {
-  NOT_FOUND: 'SYNC_INVALID_OPTION',
   METHOD_NOT_ALLOWED: 'SYNC_INVALID_OPTION',
   NOT_ACCEPTABLE: 'SYNC_INVALID_OPTION',
   UNSUPPORTED_MEDIA_TYPE: 'SYNC_INVALID_OPTION',

@@ -4,7 +4,7 @@ import { EXIT, exitCodeOfCode } from '../exit-codes.ts'
 import type { ExitCode } from '../exit-codes.ts'
 import { diagnose } from '../open-transport.ts'
 import type { Output } from '../output.ts'
-import { printable } from '../printable.ts'
+import { printable } from '../../kit/printable.ts'
 
 interface DoctorOptions {
   readonly strict?: boolean

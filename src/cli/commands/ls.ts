@@ -1,7 +1,7 @@
 import type { KeyVal } from '../../api/change-event.ts'
 import type { CommandSpec } from '../command.ts'
 import type { Output } from '../output.ts'
-import { clipped, printable } from '../printable.ts'
+import { clipped, printable } from '../../kit/printable.ts'
 import { addValueOptions, valueFormats } from '../value-options.ts'
 import type { FormatOf, ValueOptions } from '../value-options.ts'
 

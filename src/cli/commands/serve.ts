@@ -28,7 +28,7 @@ interface ServeOptions extends TypeOptions {
 }
 
 const LIMIT_HELP =
-  'of requests, watchers and rates, such as maxWatchers=50000; may be repeated (docs/operations.md)'
+  'of requests, watchers and rates, such as maxWatchers=50000; may be repeated (docs/adapters/rest.md)'
 
 /** `datasync serve --upstream <url>` */
 export const serve: CommandSpec<ServeOptions> = {
@@ -83,6 +83,9 @@ once for all watchers. On a pipe one JSON line tells where it listens: {"event":
         ? undefined
         : await readAccessFile(access, (text) => session.secret(text))
     const { serveCert: cert, serveKey: key, serveCa: ca } = options
+    if (ca === undefined && grants?.some(({ certificate }) => certificate !== undefined) === true) {
+      throw new UsageError('--access: a grant with a certificate lets nobody in without --serve-ca')
+    }
     const hub = new Hub({
       upstream: await openTransport(session.locate(upstream), {
         watch: true,
@@ -104,17 +107,19 @@ once for all watchers. On a pipe one JSON line tells where it listens: {"event":
     const status = new StatusLine(session.notes, hub.agent)
     session.onClose(async () => status.stop())
     status.follow()
-    tell(session.output, addresses)
+    tell(session.output, addresses, options.dashboard !== false)
     await session.during('serve', session.ended(), 0)
   },
 }
 
-function tell(output: Output, { http, grpc }: HubAddresses): void {
+function tell(output: Output, { http, grpc }: HubAddresses, dashboard: boolean): void {
   if (output.json) {
     output.record({ event: 'serving', http, grpc })
     return
   }
   const { bold } = output.colors
-  if (http !== undefined) output.line(`${bold('http')}  ${http}/v1/  dashboard ${http}/dashboard/`)
+  if (http !== undefined) {
+    output.line(`${bold('http')}  ${http}/v1/${dashboard ? `  dashboard ${http}/dashboard/` : ''}`)
+  }
   if (grpc !== undefined) output.line(`${bold('grpc')}  ${grpc}`)
 }

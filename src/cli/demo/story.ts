@@ -90,7 +90,7 @@ export class Story {
     await this.#agent?.close()
   }
 
-  async #serve(agent: Agent): Promise<void> {
+  async #serve(agent: Agent): Promise<RestServer> {
     const [{ serveRest }, { dashboard }] = await Promise.all([
       import('../../adapters/rest/server/index.ts'),
       import('../../dashboard/index.ts'),
@@ -99,15 +99,11 @@ export class Story {
     this.#server = await serveRest(agent, {
       port: this.#port,
       models,
-      mount: [{ path: '/dashboard', router: dashboard(agent, { models }) }],
+      mount: [{ path: '/dashboard', router: dashboard(agent, { title: 'datasync demo', models }) }],
     })
     // After a restart it is where it was.
     this.#port = this.#server.port
-    const { narrator } = this.#options
-    narrator.says(
-      'agent',
-      `REST at ${this.#server.url}/v1/, dashboard at ${this.#server.url}/dashboard/`,
-    )
+    return this.#server
   }
 
   async #fill(): Promise<void> {
@@ -134,9 +130,14 @@ export class Story {
       '2. RESYNC: every plugin gets the whole state, in order',
       'Routes need interfaces, access lists need both: each waits until the one before has said done.',
     )
-    const agent = this.#agent as Agent
+    await this.#startServed(this.#agent as Agent)
+  }
+
+  /** Served first: the dashboard shows the runs that it has seen. */
+  async #startServed(agent: Agent): Promise<void> {
+    const { url } = await this.#serve(agent)
     this.#report(await agent.start())
-    await this.#serve(agent)
+    this.#options.narrator.says('agent', `REST at ${url}/v1/, dashboard at ${url}/dashboard/`)
   }
 
   async #changes(): Promise<void> {
@@ -178,9 +179,7 @@ export class Story {
     )
     await this.#closeAgent()
     narrator.says('agent', 'closed: the store is free')
-    const agent = await this.#newAgent()
-    this.#report(await agent.start())
-    await this.#serve(agent)
+    await this.#startServed(await this.#newAgent())
   }
 
   async #newAgent(): Promise<Agent> {

@@ -1,5 +1,5 @@
 import type { ResyncReason } from '../../api/resync-event.ts'
-import { printable } from '../printable.ts'
+import { printable } from '../../kit/printable.ts'
 import type { Session } from '../session.ts'
 import type { Write } from './differences.ts'
 import type { Mirror, MirrorCounts } from './mirror.ts'

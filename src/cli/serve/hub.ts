@@ -63,12 +63,22 @@ export class Hub {
   async start(): Promise<HubAddresses> {
     const tls = await readTls(this.#options.tls)
     await this.agent.start()
+    this.#beginToWatch()
     return { ...(await this.#serveHttp(tls)), ...(await this.#serveGrpc(tls)) }
   }
 
   async close(): Promise<void> {
     await Promise.all([this.#rest?.close(), this.#grpc?.close()])
     await this.agent.close()
+  }
+
+  /** Not with the first watcher: until then nobody could tell whether the store is there. */
+  #beginToWatch(): void {
+    const first = new AbortController()
+    const { prefixes } = this.#options
+    this.agent.served({ prefixes }).stream(prefixes, undefined, first.signal)
+    // The watch stays.
+    first.abort()
   }
 
   async #serveHttp(tls: HubTls | undefined): Promise<{ http?: string }> {

@@ -39,6 +39,8 @@ export function App({ store }: { store: Store }): VNode {
     // Who came by keyboard goes on in what they asked for.
     if (view.current !== route.view) {
       main.current?.focus()
+      // From its beginning: it has nothing to do with how far the one before was scrolled.
+      scrollTo(0, 0)
       store.dismiss()
     }
     view.current = route.view

@@ -19,6 +19,7 @@ export function KeyPanel({
   store,
   transport,
   keyName,
+  boot,
   writable,
   onChanged,
   onDirty,
@@ -26,6 +27,8 @@ export function KeyPanel({
   store: Store
   transport: TransportView
   keyName: string
+  /** Of the agent; another one has other values. */
+  boot: string
   writable: boolean
   /** It was written or deleted. */
   onChanged: () => void
@@ -46,11 +49,12 @@ export function KeyPanel({
       setLoaded({ state: 'failed', why: textOf(error) })
     }
   }
+  // Another key is another panel.
+  useEffect(() => heading.current?.focus(), [])
   useEffect(() => {
-    heading.current?.focus()
-    void load()
-    // Another key is another panel.
-  }, [])
+    // What is being typed stays; it is saved under the version that it began with.
+    if (!editing) void load()
+  }, [boot])
 
   const done = (text: string, tone: 'good' | 'bad'): void => {
     setEditing(false)

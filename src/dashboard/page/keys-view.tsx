@@ -70,7 +70,8 @@ function Browser({
       setProblem(textOf(error))
     }
   }
-  useEffect(() => void load(place), [place])
+  // Another agent is there: what was read is of the one before it.
+  useEffect(() => void load(place), [place, agent.boot])
   // The address bar, or a link of another view, may lead elsewhere.
   const first = useRef(true)
   useEffect(() => {
@@ -234,6 +235,7 @@ function Browser({
             store={store}
             transport={transport}
             keyName={open.key}
+            boot={agent.boot}
             writable={mayWrite(client, open.key)}
             onChanged={() => void load(place)}
             onDirty={setDirty}

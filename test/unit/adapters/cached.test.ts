@@ -206,6 +206,28 @@ describe('health', () => {
     expect(agent.health().transports[0]?.state).toBe('live')
   })
 
+  it('without a watch does not take a store for live that was never reached', async () => {
+    const upstream = new SwitchableTransport(memory(), { livenessMs: 1_000 })
+    upstream.cut()
+    await using agent = new Agent({ transport: cached(upstream), random: () => 0 })
+    await agent.start()
+    const state = () => agent.health().transports[0]?.state
+    expect(state()).toBe('connecting')
+    expect(agent.health().status).toBe('degraded')
+    await waitFor(() => agent.health().transports[0]?.lastError !== undefined)
+    expect(state()).toBe('connecting')
+    upstream.restore()
+    await agent.put('/a', one)
+    expect(state()).toBe('live')
+  })
+
+  it('without a watch and before any read finds out by itself whether the store is there', async () => {
+    const upstream = new SwitchableTransport(memory(), { livenessMs: 1_000 })
+    await using agent = new Agent({ transport: cached(upstream) })
+    await agent.start()
+    await waitFor(() => agent.health().status === 'ok')
+  })
+
   it('C11: with a fake clock no timer is left after close', async () => {
     const s = new ScriptedAgent()
     const agent = new Agent({ transport: cached(s.transport), clock: s.clock })

@@ -3,6 +3,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import { describe, expect, it } from '@jest/globals'
 import { openLink } from '../../support/link.ts'
 import type { Link } from '../../support/link.ts'
+import { spawnNode } from '../../support/spawn-node.ts'
 import { onTeardown } from '../../support/teardown.ts'
 import { waitFor } from '../../support/wait-for.ts'
 
@@ -323,6 +324,14 @@ describe('hooks of a link', () => {
     b.send('three\n')
     link.release()
     await waitFor(() => b.text.endsWith('three!\n'))
+  })
+
+  it('lets the process exit also when a reset follows an end at once', async () => {
+    const program = spawnNode('test/unit/support/link-exit.program.ts')
+    expect(await program.nextLine()).toBe('closed')
+    const late = setTimeout(() => void program.kill(), 5_000)
+    expect(await program.exited).toBe(0)
+    clearTimeout(late)
   })
 
   it('a removed hook does nothing; a failing action is told at close', async () => {

@@ -1,9 +1,8 @@
 import { Server, ServerCredentials } from '@grpc/grpc-js'
 import type { ServerOptions } from '@grpc/grpc-js'
-import { createSecureContext } from 'node:tls'
-import { InvalidOptionError } from '../../../api/errors.ts'
 import type { Served } from '../../../api/served.ts'
 import { isLoopback } from '../../../serving/access.ts'
+import { assertCertificates } from '../../../serving/certificates.ts'
 import { DATAMSG } from '../datamsg-schema.ts'
 import { DATASYNC } from '../watch-schema.ts'
 import { BatchFrames } from './batch-frames.ts'
@@ -163,15 +162,11 @@ function driverOptions(settings: GrpcServerSettings): ServerOptions {
 function credentialsOf({ tls }: GrpcServerSettings): ServerCredentials {
   if (tls === undefined) return ServerCredentials.createInsecure()
   const { cert, key, ca } = tls
-  try {
-    const pair = {
-      cert_chain: Buffer.from(cert as string),
-      private_key: Buffer.from(key as string),
-    }
-    createSecureContext({ cert, key, ...(ca === undefined ? {} : { ca }) })
-    const authority = ca === undefined ? null : Buffer.from(ca as string)
-    return ServerCredentials.createSsl(authority, [pair], ca !== undefined)
-  } catch (cause) {
-    throw new InvalidOptionError('tls', 'holds what is no certificate or key', { cause })
+  assertCertificates(tls)
+  const pair = {
+    cert_chain: Buffer.from(cert as string),
+    private_key: Buffer.from(key as string),
   }
+  const authority = ca === undefined ? null : Buffer.from(ca as string)
+  return ServerCredentials.createSsl(authority, [pair], ca !== undefined)
 }

@@ -2,7 +2,6 @@ import { InvalidOptionError } from '../../../api/errors.ts'
 import type { Model } from '../../../api/model.ts'
 import {
   checkOptions,
-  hasMethods,
   integerBetween,
   isBoolean,
   isObject,
@@ -17,6 +16,7 @@ import { assertGuarded } from '../../../serving/access.ts'
 import type { Grant } from '../../../serving/access.ts'
 import { resolveLimits } from '../../../serving/limits.ts'
 import type { ServingLimits } from '../../../serving/limits.ts'
+import { isGrants, isModels } from '../../../serving/option-checks.ts'
 
 /** PEM texts of a server. */
 export interface GrpcServerTls {
@@ -87,13 +87,6 @@ export type GrpcServerSettings = Required<
 const COUNT = integerBetween(1, 1_000_000)
 /** Node's and gRPC's timers end there. */
 const TIMER = numberBetween(10, 2 ** 31 - 1)
-
-const isModels: OptionCheck = (value) =>
-  Array.isArray(value)
-    ? value.map(hasMethods('owns', 'key')).find((problem) => problem !== undefined)
-    : 'must be an array of models'
-
-const isGrants: OptionCheck = (value) => (Array.isArray(value) ? undefined : 'must be an array')
 
 /** @throws InvalidOptionError (`SYNC_INVALID_OPTION`) naming the option */
 export function readOptions(options: GrpcServerOptions): GrpcServerSettings {

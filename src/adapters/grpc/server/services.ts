@@ -7,6 +7,7 @@ import type {
   ServiceDefinition,
   UntypedHandleCall,
 } from '@grpc/grpc-js'
+import { TransportUnavailableError } from '../../../api/errors.ts'
 import type { RawPair } from '../../../api/transport.ts'
 import type { Client } from '../../../serving/access.ts'
 import {
@@ -29,6 +30,7 @@ import {
 } from '../watch-schema.ts'
 import { pairFrames } from './batch-frames.ts'
 import type { Context } from './context.ts'
+import type { Caller } from './door.ts'
 import { DataChangesStream } from './data-changes.ts'
 import { replaceAll } from './data-resyncs.ts'
 import { commit, get, info, list } from './datasync-calls.ts'
@@ -79,14 +81,24 @@ function definitionOf(table: ProtoTable): ServiceDefinition {
   )
 }
 
+/** Until the agent has started nobody is there to apply what is written, nor has anybody refused it. */
+async function enter({ door, served }: Context, caller: Caller): Promise<Client> {
+  const client = await door.admit(caller)
+  if (served.ready) return client
+  throw new TransportUnavailableError(served.transport, 'the agent has not started, or is closed', {
+    outcome: 'not-applied',
+  })
+}
+
 function unary<Request, Response>(
-  { door }: Context,
+  context: Context,
   requestCodec: MessageCodec<Request>,
   responseCodec: MessageCodec<Response>,
   answer: (request: Request, client: Client, restMs: number) => Promise<Response>,
 ): UntypedHandleCall {
+  const { door } = context
   const run = async (call: ServerUnaryCall<Buffer, Buffer>): Promise<Buffer> => {
-    const client = await door.admit(call)
+    const client = await enter(context, call)
     const format = formatOf(call.request)
     const request = decodeMessage(requestCodec, call.request, format)
     const response = await answer(request, client, restMsOf(call))
@@ -110,7 +122,7 @@ function pairs<Request>(
 ): UntypedHandleCall {
   const { door, settings, served } = context
   const run = async (call: ServerWritableStream<Buffer, Buffer>): Promise<void> => {
-    const client = await door.admit(call)
+    const client = await enter(context, call)
     const format = formatOf(call.request)
     const request = decodeMessage(codec, call.request, format)
     const found = await find(request, client)
@@ -140,7 +152,7 @@ function pairs<Request>(
 function watch(context: Context): UntypedHandleCall {
   const { door } = context
   const run = async (call: ServerWritableStream<Buffer, Buffer>): Promise<void> => {
-    const client = await door.admit(call)
+    const client = await enter(context, call)
     const end = door.beginWatch(client, call)
     try {
       await new Watcher(call, client, context).run()
@@ -157,7 +169,7 @@ function watch(context: Context): UntypedHandleCall {
 function dataChanges(context: Context): UntypedHandleCall {
   const { door, closing } = context
   const handler: Duplex = (call) => {
-    door.admit(call).then(
+    enter(context, call).then(
       (client) => {
         const stream = new DataChangesStream(call, context, client)
         const onClose = (): void => stream.close()

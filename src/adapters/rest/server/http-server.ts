@@ -6,6 +6,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import express from 'express'
 import type { Servable } from '../../../api/served.ts'
 import { assertGuarded } from '../../../serving/access.ts'
+import { assertCertificates } from '../../../serving/certificates.ts'
 import { readServerOptions } from './options.ts'
 import type { ServeRestOptions } from './options.ts'
 import { HttpProblem, sendProblem } from './problem.ts'
@@ -37,6 +38,7 @@ export async function serveRest(
   const { router: routerOptions, server: settings } = readServerOptions(options)
   const { host, port, tls, path, mount } = settings
   if (routerOptions.insecure !== true) assertGuarded(host, routerOptions.access)
+  if (tls !== undefined) assertCertificates(tls)
   const router = restRouter(agent, routerOptions)
   const app = express().disable('x-powered-by').disable('etag')
   for (const each of mount) app.use(each.path, each.router)

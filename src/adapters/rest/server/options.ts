@@ -15,6 +15,7 @@ import type { ServedOptions } from '../../../api/served.ts'
 import type { Grant } from '../../../serving/access.ts'
 import { resolveLimits } from '../../../serving/limits.ts'
 import type { ServingLimits } from '../../../serving/limits.ts'
+import { isGrants, isModels } from '../../../serving/option-checks.ts'
 
 /** Options of {@link restRouter}. Every field is optional. */
 export interface RestRouterOptions extends ServedOptions {
@@ -85,14 +86,6 @@ export interface RouterSettings {
 
 const TIME = integerBetween(1, 2 ** 31 - 1)
 
-const isModels: OptionCheck = (value) =>
-  Array.isArray(value) &&
-  value.every((item: unknown) => typeof (item as Model<unknown> | null)?.prefix === 'string')
-    ? undefined
-    : 'must be an array of models'
-
-const isArray: OptionCheck = (value) => (Array.isArray(value) ? undefined : 'must be an array')
-
 const isCors: OptionCheck = (value) =>
   typeof value === 'object' && value !== null && 'origins' in value
     ? isStrings(value.origins)
@@ -101,7 +94,7 @@ const isCors: OptionCheck = (value) =>
 const ROUTER_CHECKS = {
   transport: isString,
   prefixes: isStrings,
-  access: isArray,
+  access: isGrants,
   insecure: isBoolean,
   models: isModels,
   limits: isObject,

@@ -193,9 +193,10 @@ function info(service: Service, exchange: Exchange): void {
 /** For probes: without credentials, and without anything that a stranger could use. */
 function health({ served }: Service, exchange: Exchange): void {
   exchange.query.allow()
-  const { state } = served.status
-  // Without a watch nothing keeps a link to the store.
-  const status = !served.ready ? 'starting' : state === 'stale' ? 'degraded' : 'ok'
+  const { state, reconnects } = served.status
+  // A watch goes on trying. Without one nothing keeps a link to the store.
+  const lost = state === 'stale' || (state === 'connecting' && reconnects > 0)
+  const status = !served.ready ? 'starting' : lost ? 'degraded' : 'ok'
   const headers: Record<string, string> = status === 'ok' ? {} : retryAfter(served.io.random)
   exchange.json(status === 'ok' ? 200 : 503, { status }, headers)
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
-import { clipped, printable, printableLines, textOf } from '../../../src/cli/printable.ts'
+import { clipped, printable, printableLines, textOf } from '../../../src/kit/printable.ts'
 
 const bytes = (text: string): Uint8Array => Buffer.from(text)
 

@@ -1,1 +1,0 @@
-export { clipped, printable, printableLines, textOf, utf8Of } from '../kit/printable.ts'
