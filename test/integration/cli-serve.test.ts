@@ -39,6 +39,7 @@ describe('datasync serve', () => {
     const text = async (path: string): Promise<string> => (await fetch(hub.http + path)).text()
     expect(await text('/metrics')).toContain('datasync_')
     expect(await text('/dashboard/')).toContain('<!doctype html>')
+    expect(await text('/')).toContain('<!doctype html>')
     expect(JSON.parse(await text('/v1/health'))).toMatchObject({ status: 'ok' })
   })
 

@@ -3,7 +3,11 @@ import { Registry } from 'prom-client'
 import { Agent } from '../../agent/agent.ts'
 import { cached } from '../../adapters/cached/index.ts'
 import type { GrpcServer } from '../../adapters/grpc/server/index.ts'
-import type { RestServer, ServeRestOptions } from '../../adapters/rest/server/index.ts'
+import type {
+  RequestHandler,
+  RestServer,
+  ServeRestOptions,
+} from '../../adapters/rest/server/index.ts'
 import type { Logger } from '../../api/logger.ts'
 import type { Model } from '../../api/model.ts'
 import type { Transport } from '../../api/transport.ts'
@@ -108,7 +112,7 @@ export class Hub {
     if (!this.#options.dashboard) return pages
     const { dashboard } = await import('../../dashboard/index.ts')
     const router = dashboard(this.agent, { models, prefixes, ...granted })
-    return [...pages, { path: '/dashboard', router }]
+    return [...pages, { path: '/dashboard', router }, { path: '/', router: toDashboard }]
   }
 
   async #serveGrpc(tls: HubTls | undefined): Promise<{ grpc?: string }> {
@@ -130,6 +134,12 @@ interface HubTls {
   readonly cert: Buffer
   readonly key: Buffer
   readonly ca?: Buffer
+}
+
+/** Whoever opens the hub's address in a browser wants to see something. */
+const toDashboard: RequestHandler = ({ url, method }, response, next) => {
+  if (url === '/' && method === 'GET') response.writeHead(302, { location: '/dashboard/' }).end()
+  else next()
 }
 
 /** @throws UsageError */
