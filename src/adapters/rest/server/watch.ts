@@ -95,7 +95,6 @@ class WatchWriter {
   readonly #heartbeat: Deadline
   #phase: 'start' | 'listing' | 'live' = 'start'
   #position: string | undefined
-  #gathering = false
   /** Events of a batch that is too large to be written at once. */
   #pending: Iterator<Buffer> | undefined
 
@@ -122,7 +121,6 @@ class WatchWriter {
         const next = batches.poll?.() ?? (await batches.next())
         const batch = 'kind' in next ? next : next.value
         if (batch === undefined || response.destroyed) return new ClosedError('the agent')
-        this.#gather()
         let taken = this.#write(batch)
         for (let more = 1; taken && more < BURST; more++) {
           const further = batches.poll?.()
@@ -141,17 +139,6 @@ class WatchWriter {
       // The stream is to hear of it, whoever ended first.
       await batches.return?.()
     }
-  }
-
-  /** What is written before the event loop goes on leaves together: of a burst, one packet and not one per change. */
-  #gather(): void {
-    if (this.#gathering) return
-    this.#gathering = true
-    this.#response.cork()
-    process.nextTick(() => {
-      this.#gathering = false
-      this.#response.uncork()
-    })
   }
 
   /** False when the client has to take something first. */
