@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { Client, credentials, Metadata, status } from '@grpc/grpc-js'
+import { Client, credentials, makeGenericClientConstructor, Metadata, status } from '@grpc/grpc-js'
 import type { ClientReadableStream, ServiceError } from '@grpc/grpc-js'
 import healthCheck from 'grpc-health-check'
 import { dataMsgClient, grpc } from '../../src/adapters/grpc/index.ts'
@@ -20,6 +20,8 @@ import {
 } from '../../src/adapters/grpc/watch-schema.ts'
 import type { CommitRequest, WatchEvent } from '../../src/adapters/grpc/watch-schema.ts'
 import { serveGrpc } from '../../src/adapters/grpc/server/index.ts'
+import { rest } from '../../src/adapters/rest/index.ts'
+import { serveRest } from '../../src/adapters/rest/server/index.ts'
 import { Agent, memory, raw } from '../../src/index.ts'
 import { serveAgent } from '../support/grpc.ts'
 import { onTeardown } from '../support/teardown.ts'
@@ -83,10 +85,7 @@ describe('health', () => {
       access: [{ name: 'x', token: 'x'.repeat(16) }],
     })
     onTeardown(() => agent.close())
-    const Health = (await import('@grpc/grpc-js')).makeGenericClientConstructor(
-      healthCheck.service,
-      'Health',
-    )
+    const Health = makeGenericClientConstructor(healthCheck.service, 'Health')
     const client = new Health(`127.0.0.1:${server.port}`, credentials.createInsecure())
     onTeardown(() => client.close())
     const check = (service: string): Promise<string> =>
@@ -117,6 +116,32 @@ describe('health', () => {
     watching.cancel()
     await agent.close()
     await waitFor(() => server.connections === 0)
+  })
+
+  it('NOT_SERVING while the store is lost', async () => {
+    const owner = new Agent({ transport: memory() })
+    await owner.start()
+    onTeardown(() => owner.close())
+    const store = await serveRest(owner)
+    const { agent, server } = await serveAgent(
+      { transport: rest({ url: store.url }) },
+      {},
+      (served) => served.watch('follower', '/').handle({}),
+    )
+    const Health = makeGenericClientConstructor(healthCheck.service, 'Health')
+    const client = new Health(`127.0.0.1:${server.port}`, credentials.createInsecure())
+    onTeardown(() => client.close())
+    const told: string[] = []
+    const watching = (
+      client['watch'] as (request: object) => ClientReadableStream<{ status: string }>
+    ).call(client, { service: '' })
+    watching.on('data', (answer: { status: string }) => told.push(answer.status))
+    watching.on('error', () => {}) // canceled below
+    await waitFor(() => told.at(-1) === 'SERVING')
+    await store.close()
+    await waitFor(() => told.at(-1) === 'NOT_SERVING')
+    watching.cancel()
+    await agent.close()
   })
 })
 

@@ -2,6 +2,7 @@ import { status } from '@grpc/grpc-js'
 import type { handleServerStreamingCall, handleUnaryCall, Server } from '@grpc/grpc-js'
 import { HealthImplementation } from 'grpc-health-check'
 import type { Served } from '../../../api/served.ts'
+import { servingState } from '../../../serving/serving-state.ts'
 import { addWith } from './open-services.ts'
 import type { OpenStreams } from './open-services.ts'
 
@@ -16,7 +17,7 @@ interface Answer {
 /** How often readiness is looked at. */
 const LOOK_MS = 100
 
-/** The standard health service: SERVING while the agent is ready. It needs no credentials, as probes have none. */
+/** The standard health service: SERVING while the agent has started and its store is not lost. It needs no credentials, as probes have none. */
 export class Health {
   readonly #served: Served
   readonly #services: readonly string[]
@@ -58,7 +59,7 @@ export class Health {
   }
 
   #look(): void {
-    this.#set(this.#served.ready ? 'SERVING' : 'NOT_SERVING')
+    this.#set(servingState(this.#served) === 'ok' ? 'SERVING' : 'NOT_SERVING')
     this.#timer = this.#served.io.clock.after(LOOK_MS, () => this.#look())
   }
 

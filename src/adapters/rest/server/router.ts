@@ -1,6 +1,7 @@
 import { Router } from 'express'
 import type { Request, Response } from 'express'
 import { ClosedError, isSyncError } from '../../../api/errors.ts'
+import { servingState } from '../../../serving/serving-state.ts'
 import type { SyncErrorCode } from '../../../api/errors.ts'
 import type { Servable } from '../../../api/served.ts'
 import { failureOf } from '../../../kit/failure.ts'
@@ -193,10 +194,7 @@ function info(service: Service, exchange: Exchange): void {
 /** For probes: without credentials, and without anything that a stranger could use. */
 function health({ served }: Service, exchange: Exchange): void {
   exchange.query.allow()
-  const { state, reconnects } = served.status
-  // A watch goes on trying. Without one nothing keeps a link to the store.
-  const lost = state === 'stale' || (state === 'connecting' && reconnects > 0)
-  const status = !served.ready ? 'starting' : lost ? 'degraded' : 'ok'
+  const status = servingState(served)
   const headers: Record<string, string> = status === 'ok' ? {} : retryAfter(served.io.random)
   exchange.json(status === 'ok' ? 200 : 503, { status }, headers)
 }
