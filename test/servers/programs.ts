@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { constants } from 'node:fs'
 import { access, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 
 /** The path of a program in PATH (or in the folders given), undefined when it is not there. */
@@ -41,6 +42,8 @@ export async function run(
 
 /** Where Debian asks whether a package's service may be started. */
 const POLICY = '/usr/sbin/policy-rc.d'
+/** Held by whichever of our processes calls apt-get. */
+const LOCK = join(tmpdir(), 'rx-datasync-apt.lock')
 
 /** Why {@link installDebian} cannot be asked; undefined when it can. */
 export async function whyNotDebian(): Promise<string | undefined> {
@@ -55,8 +58,9 @@ export async function whyNotDebian(): Promise<string | undefined> {
  */
 export async function installDebian(pkg: string, service?: string): Promise<void> {
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  // apt-get waits for the lock of the packages, but not for that of the lists.
   const apt = (...args: readonly string[]): Promise<string> =>
-    run('apt-get', ['-qq', '-o', 'DPkg::Lock::Timeout=300', ...args], env)
+    run('flock', [LOCK, 'apt-get', '-qq', '-o', 'DPkg::Lock::Timeout=300', ...args], env)
   const install = (): Promise<string> => apt('install', '-y', '--no-install-recommends', pkg)
   const ourPolicy = await forbidServices()
   try {
