@@ -5,6 +5,7 @@ import {
 } from '../../api/errors.ts'
 import { hasPrefix } from '../../api/key.ts'
 import type { CommitResult, Op } from '../../api/transport.ts'
+import type { WriteProgress } from '../../grpc-link/client.ts'
 import type { Connection } from './connection.ts'
 import { answerOf, assertSize, isTooLarge } from './errors.ts'
 import { after, bufferOf, rangeOf } from './key-range.ts'
@@ -14,14 +15,6 @@ import type { EtcdSettings } from './options.ts'
 import { REQUEST_OVERHEAD_BYTES } from './options.ts'
 import { deleteRangeMethod, numberOf, putMethod, txnMethod } from './schema.ts'
 import type { Compare, Int64, Method, RequestOp, TxnRequest } from './schema.ts'
-
-/** What is known of a write that is under way. */
-export interface WriteProgress {
-  /** It may have reached the server, and is not refused yet. */
-  sent: boolean
-  /** Ends the request that is under way. */
-  cancel: (() => void) | undefined
-}
 
 /** 2 = the mod revision: 0 for a key that is absent, never below. */
 const MOD = 2
