@@ -18,8 +18,6 @@ export interface ClientOptions<C extends Dialled> {
   readonly make: (endpoint: Endpoint, io: Ambient) => C
   /** An error of ours for whatever was thrown. `outcome` says what became of a write that has no definite answer. */
   readonly translate: (error: unknown, outcome?: WriteOutcome) => SyncError
-  /** True for a failure after which another connection is the better choice, though this one is open. */
-  readonly isCutOff: (error: unknown) => boolean
   /** Told of the connection that each command gets, before it is used. */
   readonly onConnection?: (connection: C) => void
 }
@@ -166,7 +164,7 @@ export class Client<C extends Dialled> {
   }
 
   #work(io: Io): Working<C> {
-    const { name, endpoints, connectTimeoutMs, make, translate, isCutOff } = this.#options
+    const { name, endpoints, connectTimeoutMs, make, translate } = this.#options
     if (this.#closing !== undefined) throw new ClosedError(name)
     if (this.#working !== undefined) return this.#working
     const ambient: Ambient = { clock: io.clock, logger: io.logger, random: io.random }
@@ -180,7 +178,7 @@ export class Client<C extends Dialled> {
       },
       ambient,
     )
-    const commands = new CommandConnection({ name, dialer, translate, isCutOff }, ambient)
+    const commands = new CommandConnection({ name, dialer, translate }, ambient)
     this.#working = { dialer, commands }
     return this.#working
   }
@@ -220,9 +218,9 @@ export class Client<C extends Dialled> {
 /** Ends what a read waits for with its caller's signal. */
 export interface Reading {
   /** The promise's end, or the signal's reason when it aborts first. */
-  abortable<T>(promise: Promise<T>): Promise<T>
+  readonly abortable: <T>(promise: Promise<T>) => Promise<T>
   /** Gives `cancel` the signal's reason when it aborts; the returned function takes it back. */
-  onAbort(cancel: (reason: unknown) => void): () => void
+  readonly onAbort: (cancel: (reason: unknown) => void) => () => void
 }
 
 /** What exists once the transport is used. */

@@ -2,6 +2,7 @@ import { ClosedError, TransportUnavailableError } from '../api/errors.ts'
 import type { SyncError } from '../api/errors.ts'
 import { backoffMs } from '../kit/backoff.ts'
 import type { Dialer, Dialled } from './dialer.ts'
+import { isUnavailable } from './failures.ts'
 import type { Ambient } from './link.ts'
 
 /** As the core's own reconnects (datasync.md §4). */
@@ -12,8 +13,6 @@ export interface CommandOptions<C extends Dialled> {
   readonly name: string
   readonly dialer: Dialer<C>
   readonly translate: (error: unknown) => SyncError
-  /** True for a failure after which another connection is the better choice, though this one is open. */
-  readonly isCutOff: (error: unknown) => boolean
 }
 
 /**
@@ -60,7 +59,7 @@ export class CommandConnection<C extends Dialled> {
 
   /** A call has failed: a member that cannot reach the others keeps its connection, so the next call goes elsewhere. */
   failed(error: unknown, connection: C): void {
-    if (connection !== this.#connection || !this.#options.isCutOff(error)) return
+    if (connection !== this.#connection || !isUnavailable(error)) return
     this.#connection = undefined
     this.#retired.add(connection)
     connection.onLost(() => this.#retired.delete(connection))

@@ -1,3 +1,4 @@
+import { status } from '@grpc/grpc-js'
 import { AccessDeniedError, TransportUnavailableError } from '../api/errors.ts'
 import type { SyncError, WriteOutcome } from '../api/errors.ts'
 
@@ -16,6 +17,43 @@ export function isStatusError(error: unknown): error is StatusError {
     'details' in error &&
     typeof error.details === 'string'
   )
+}
+
+/** The server's own word that it is going, or cannot agree with the others: another one is the better choice. */
+export function isUnavailable(error: unknown): boolean {
+  return isStatusError(error) && error.code === status.UNAVAILABLE
+}
+
+/** Statuses that say that there was no answer, or one that leaves open what became of a write. */
+const OPEN: ReadonlySet<number> = new Set([
+  status.UNAVAILABLE,
+  status.UNKNOWN,
+  status.INTERNAL,
+  status.CANCELLED,
+  status.ABORTED,
+  status.DEADLINE_EXCEEDED,
+  status.DATA_LOSS,
+])
+
+/**
+ * An error of ours for a status that has no meaning of its own to the service. `outcome` says what became of a write that
+ * has no definite answer, `retryable` whether a definite no may become a yes.
+ */
+export function translateStatus(
+  transport: string,
+  error: StatusError,
+  outcome: WriteOutcome,
+  retryable = false,
+): SyncError {
+  const { code, details } = error
+  if (OPEN.has(code)) {
+    const problem = details === '' ? status[code] : details
+    return new TransportUnavailableError(transport, `${problem}`, { cause: error, outcome })
+  }
+  return new TransportUnavailableError(transport, `the server answers: ${details}`, {
+    cause: error,
+    retryable,
+  })
 }
 
 /** What Node calls a certificate that does not hold; all of OpenSSL's X509_V_ERR codes are of these kinds. */

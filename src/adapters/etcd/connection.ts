@@ -1,8 +1,9 @@
 import { Metadata, status } from '@grpc/grpc-js'
 import type { ServiceError } from '@grpc/grpc-js'
 import { AccessDeniedError, TransportUnavailableError } from '../../api/errors.ts'
-import type { SyncError } from '../../api/errors.ts'
 import { GrpcLink } from '../../grpc-link/link.ts'
+import { Linked } from '../../grpc-link/linked.ts'
+import { timelySecret } from '../../grpc-link/timely-secret.ts'
 import type { Ambient, CallOptions, Method } from '../../grpc-link/link.ts'
 import type { Endpoint } from '../../kit/server-url.ts'
 import { answerOf } from './errors.ts'
@@ -14,36 +15,20 @@ import { WatchFeed } from './watch-feed.ts'
 export type { Ambient, CallOptions } from '../../grpc-link/link.ts'
 
 /** One connection to one member, logged in, from dialling to its end. */
-export class Connection {
+export class Connection extends Linked {
   readonly endpoint: Endpoint
   readonly #settings: EtcdSettings
   readonly #io: Ambient
-  readonly #link: GrpcLink
   #metadata: Metadata = new Metadata()
   #login: Promise<void> | undefined
   /** What the member said of itself at the start; undefined where it does not tell. */
   status: StatusResponse | undefined
 
   constructor(endpoint: Endpoint, settings: EtcdSettings, io: Ambient) {
+    super(new GrpcLink(endpoint, settings, io))
     this.endpoint = endpoint
     this.#settings = settings
     this.#io = io
-    this.#link = new GrpcLink(endpoint, settings, io)
-  }
-
-  /** Why it ended; undefined while it is open. */
-  get lost(): SyncError | undefined {
-    return this.#link.lost
-  }
-
-  /** All bytes received so far: growth proves life, also in the middle of a long answer. */
-  get bytesRead(): number {
-    return this.#link.bytesRead
-  }
-
-  /** Called once, when the connection ends; at once if it has. Returns how to take it back. */
-  onLost(listener: (error: SyncError) => void): () => void {
-    return this.#link.onLost(listener)
   }
 
   /**
@@ -51,7 +36,7 @@ export class Connection {
    * @throws TransportUnavailableError, also for a member that has no leader or is a learner; AccessDeniedError (login, certificate)
    */
   async open(): Promise<void> {
-    await this.#link.ready()
+    await this.link.ready()
     await this.#logIn()
     try {
       this.status = await this.call(statusMethod, {})
@@ -66,7 +51,7 @@ export class Connection {
     if (this.status?.leader.toString() === '0') {
       throw new TransportUnavailableError(this.#settings.name, `${this.#at} has no leader`)
     }
-    this.#link.accept()
+    this.link.accept()
   }
 
   /**
@@ -95,28 +80,28 @@ export class Connection {
     const metadata = this.#metadata.clone()
     // A member that is cut off from the others ends the watch instead of keeping silent.
     metadata.set('hasleader', 'true')
-    return new WatchFeed(this.#link.channel, metadata)
-  }
-
-  /** Ends it once the calls under way are answered. */
-  retire(): void {
-    this.#link.retire()
-  }
-
-  /** Ends it at once: a held link would not take a farewell. */
-  destroy(reason?: SyncError): void {
-    this.#link.destroy(reason)
+    return new WatchFeed(this.link.channel, metadata)
   }
 
   get #at(): string {
-    return this.#link.at
+    return this.link.at
   }
 
   async #logIn(): Promise<void> {
-    const { username, password, name } = this.#settings
-    if (username === undefined || password === undefined) return
+    const { username, password: give, name, connectTimeoutMs: timeoutMs } = this.#settings
+    if (username === undefined || give === undefined) return
+    const { clock } = this.#io
+    const onLost = this.onLost.bind(this)
     try {
-      const request = { name: username, password: await this.#passwordOf(password) }
+      const password = await timelySecret({
+        what: 'password',
+        give,
+        name,
+        timeoutMs,
+        onLost,
+        clock,
+      })
+      const request = { name: username, password }
       const { token } = await this.#send(authenticateMethod, request, {}, new Metadata())
       const metadata = new Metadata()
       metadata.set('token', token)
@@ -134,26 +119,6 @@ export class Connection {
     }
   }
 
-  /** @throws TransportUnavailableError when it is not to be had in time; the function's own error is the cause */
-  #passwordOf(password: () => string | Promise<string>): Promise<string> {
-    const { name, connectTimeoutMs } = this.#settings
-    return new Promise((resolve, reject) => {
-      const fail = (problem: string, cause?: unknown): void =>
-        reject(new TransportUnavailableError(name, problem, { cause }))
-      const limit = this.#io.clock.after(connectTimeoutMs, () => {
-        fail(`the password was not given within ${connectTimeoutMs} ms`)
-      })
-      const forget = this.onLost(reject)
-      Promise.resolve()
-        .then(password)
-        .then(resolve, (cause: unknown) => fail('the function for the password has failed', cause))
-        .finally(() => {
-          limit.stop()
-          forget()
-        })
-    })
-  }
-
   async #logInAgain(): Promise<void> {
     try {
       await this.#logIn()
@@ -168,6 +133,6 @@ export class Connection {
     options: CallOptions,
     metadata: Metadata = this.#metadata,
   ): Promise<Response> {
-    return this.#link.send(method, request, metadata, options)
+    return this.link.send(method, request, metadata, options)
   }
 }

@@ -1,6 +1,5 @@
 import { status } from '@grpc/grpc-js'
-import { isStatusError, translateSocket } from '../../grpc-link/failures.ts'
-import type { StatusError } from '../../grpc-link/failures.ts'
+import { isStatusError, translateSocket, translateStatus } from '../../grpc-link/failures.ts'
 import {
   AccessDeniedError,
   isSyncError,
@@ -57,22 +56,6 @@ export function isTooLarge(error: unknown): boolean {
   return error.code === status.RESOURCE_EXHAUSTED
 }
 
-/** The member's own word that it cannot agree with the others at present. */
-export function isCutOff(error: unknown): boolean {
-  return isStatusError(error) && error.code === status.UNAVAILABLE
-}
-
-/** Statuses that say that there was no answer, or one that leaves open what became of a write. */
-const OPEN: ReadonlySet<number> = new Set([
-  status.UNAVAILABLE,
-  status.UNKNOWN,
-  status.INTERNAL,
-  status.CANCELLED,
-  status.ABORTED,
-  status.DEADLINE_EXCEEDED,
-  status.DATA_LOSS,
-])
-
 /**
  * An error of ours for what gRPC, etcd or the socket reported. `outcome` says what became of a write that has no
  * definite answer.
@@ -83,27 +66,16 @@ export function translate(
   outcome: WriteOutcome = 'not-applied',
 ): SyncError {
   if (isSyncError(error)) return error
-  if (isStatusError(error)) return translateStatus(transport, error, outcome)
-  return translateSocket(transport, error, outcome)
-}
-
-function translateStatus(transport: string, error: StatusError, outcome: WriteOutcome): SyncError {
-  const { code, details } = error
+  if (!isStatusError(error)) return translateSocket(transport, error, outcome)
   const answer = answerOf(error)
   if (answer === 'denied' || answer === 'stale-token') {
-    return new AccessDeniedError(transport, `the server refuses: ${details}`, { cause: error })
+    const problem = `the server refuses: ${error.details}`
+    return new AccessDeniedError(transport, problem, { cause: error })
   }
   if (answer === 'full' || answer === 'busy') {
-    return new TransportUnavailableError(transport, details, { cause: error })
+    return new TransportUnavailableError(transport, error.details, { cause: error })
   }
-  if (OPEN.has(code)) {
-    const problem = details === '' ? status[code] : details
-    return new TransportUnavailableError(transport, `${problem}`, { cause: error, outcome })
-  }
-  return new TransportUnavailableError(transport, `the server answers: ${details}`, {
-    cause: error,
-    retryable: false,
-  })
+  return translateStatus(transport, error, outcome)
 }
 
 /** @throws PayloadTooLargeError (`SYNC_PAYLOAD_TOO_LARGE`) */

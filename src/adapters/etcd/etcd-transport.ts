@@ -15,7 +15,7 @@ import { Client } from '../../grpc-link/client.ts'
 import type { Reading } from '../../grpc-link/client.ts'
 import { Committer } from './commit.ts'
 import { Connection } from './connection.ts'
-import { isCutOff, translate } from './errors.ts'
+import { translate } from './errors.ts'
 import { listedPair } from './etcd-pair.ts'
 import { keyText, rangeBehind } from './key-range.ts'
 import { Leases } from './leases.ts'
@@ -57,7 +57,6 @@ export class DefaultEtcdTransport implements EtcdTransport {
       ...settings,
       make: (endpoint, io) => new Connection(endpoint, settings, io),
       translate: (error, outcome) => translate(settings.name, error, outcome),
-      isCutOff,
     })
     this.capabilities = {
       resumable: true,

@@ -1,9 +1,9 @@
 import { Metadata } from '@grpc/grpc-js'
-import { TransportUnavailableError } from '../../api/errors.ts'
-import type { SyncError } from '../../api/errors.ts'
-import { TimeoutError } from '../../api/errors.ts'
+import { TimeoutError, TransportUnavailableError } from '../../api/errors.ts'
 import { LifeSign } from '../../grpc-link/life-sign.ts'
 import { GrpcLink } from '../../grpc-link/link.ts'
+import { Linked } from '../../grpc-link/linked.ts'
+import { timelySecret } from '../../grpc-link/timely-secret.ts'
 import type { Ambient, CallOptions, Codec, Method } from '../../grpc-link/link.ts'
 import { MessageFeed } from '../../grpc-link/message-feed.ts'
 import type { Endpoint } from '../../kit/server-url.ts'
@@ -16,10 +16,9 @@ import type { InfoReply } from './watch-schema.ts'
 const LOOKS = 4
 
 /** One connection to one served agent, from dialling to its end. */
-export class Connection {
+export class Connection extends Linked {
   readonly #settings: GrpcSettings
   readonly #io: Ambient
-  readonly #link: GrpcLink
   #metadata = new Metadata()
   #renewal: Promise<void> | undefined
   #info: InfoReply | undefined
@@ -27,31 +26,25 @@ export class Connection {
 
   /** `asksInfo`: the server is to be one of ours, and says what it can do. */
   constructor(endpoint: Endpoint, settings: GrpcSettings, io: Ambient, asksInfo = true) {
+    const pingMs = settings.commandTimeoutMs / 2
+    super(
+      new GrpcLink(
+        endpoint,
+        {
+          ...settings,
+          channel: {
+            // While an answer is owed, pings prove that somebody is there, however long it takes. Silence is judged by
+            // bytes: on a slow link the answer to a ping waits behind others.
+            'grpc.keepalive_time_ms': pingMs,
+            'grpc.keepalive_timeout_ms': 2 ** 31 - 1,
+          },
+        },
+        io,
+      ),
+    )
     this.#settings = settings
     this.#io = io
     this.#asksInfo = asksInfo
-    const pingMs = settings.commandTimeoutMs / 2
-    this.#link = new GrpcLink(
-      endpoint,
-      {
-        ...settings,
-        channel: {
-          // While an answer is owed, pings prove that somebody is there, however long it takes. Silence is judged by
-          // bytes: on a slow link the answer to a ping waits behind others.
-          'grpc.keepalive_time_ms': pingMs,
-          'grpc.keepalive_timeout_ms': 2 ** 31 - 1,
-        },
-      },
-      io,
-    )
-  }
-
-  get lost(): SyncError | undefined {
-    return this.#link.lost
-  }
-
-  get bytesRead(): number {
-    return this.#link.bytesRead
   }
 
   /** What the server said of itself at the start. */
@@ -59,24 +52,12 @@ export class Connection {
     return this.#info
   }
 
-  onLost(listener: (error: SyncError) => void): () => void {
-    return this.#link.onLost(listener)
-  }
-
   /** @throws TransportUnavailableError, AccessDeniedError (certificate); ServiceError of gRPC for a refused token */
   async open(): Promise<void> {
-    await this.#link.ready()
+    await this.link.ready()
     await this.#authorize()
-    if (this.#asksInfo) this.#info = await this.#link.send(infoMethod, {}, this.#metadata)
-    this.#link.accept()
-  }
-
-  retire(): void {
-    this.#link.retire()
-  }
-
-  destroy(reason?: SyncError): void {
-    this.#link.destroy(reason)
+    if (this.#asksInfo) this.#info = await this.link.send(infoMethod, {}, this.#metadata)
+    this.link.accept()
   }
 
   /**
@@ -90,11 +71,11 @@ export class Connection {
   ): Promise<Response> {
     const metadata = this.#metadata
     try {
-      return await this.#link.send(method, request, metadata, options)
+      return await this.link.send(method, request, metadata, options)
     } catch (error) {
       if (!isUnauthenticated(error) || this.#settings.token === undefined) throw error
       if (this.#metadata === metadata) await (this.#renewal ??= this.#renew())
-      return this.#link.send(method, request, this.#metadata, options)
+      return this.link.send(method, request, this.#metadata, options)
     }
   }
 
@@ -113,7 +94,7 @@ export class Connection {
   /** Begins a call; what is sent is the caller's business. */
   openFeed<Response>(path: string, response: Codec<Response>): MessageFeed<Response> {
     if (this.lost !== undefined) throw this.lost
-    return new MessageFeed(this.#link.channel, path, this.#metadata, response.decode)
+    return new MessageFeed(this.link.channel, path, this.#metadata, response.decode)
   }
 
   /** The messages of an answer, to its end; a connection that is silent meanwhile is given up. */
@@ -124,7 +105,7 @@ export class Connection {
     const life = new LifeSign(this, this.#io.clock, commandTimeoutMs, (alive) => {
       silent = alive || !feed.awaited ? 0 : silent + 1
       if (silent <= LOOKS) return
-      const cause = new TimeoutError(`an answer of ${this.#link.at}`, commandTimeoutMs)
+      const cause = new TimeoutError(`an answer of ${this.link.at}`, commandTimeoutMs)
       this.destroy(new TransportUnavailableError(name, cause.message, { cause }))
     })
     try {
@@ -155,20 +136,13 @@ export class Connection {
   async #authorize(): Promise<void> {
     const { token, name, connectTimeoutMs } = this.#settings
     if (token === undefined) return
-    const given = await new Promise<string>((resolve, reject) => {
-      const fail = (problem: string, cause?: unknown): void =>
-        reject(new TransportUnavailableError(name, problem, { cause }))
-      const limit = this.#io.clock.after(connectTimeoutMs, () => {
-        fail(`the token was not given within ${connectTimeoutMs} ms`)
-      })
-      const forget = this.onLost(reject)
-      Promise.resolve()
-        .then(token)
-        .then(resolve, (cause: unknown) => fail('the function for the token has failed', cause))
-        .finally(() => {
-          limit.stop()
-          forget()
-        })
+    const given = await timelySecret({
+      what: 'token',
+      give: token,
+      name,
+      timeoutMs: connectTimeoutMs,
+      onLost: this.onLost.bind(this),
+      clock: this.#io.clock,
     })
     const metadata = new Metadata()
     try {

@@ -17,7 +17,7 @@ import {
   pingReply,
   pingRequest,
 } from './datamsg-schema.ts'
-import { isCutOff, translate } from './errors.ts'
+import { translate } from './errors.ts'
 import type { GrpcSettings } from './options.ts'
 
 /** A change for {@link DataMsgClient.dataChanges}: with `content` a put, else a delete. */
@@ -90,7 +90,7 @@ export class DefaultDataMsgClient implements DataMsgClient {
       ambient,
     )
     this.#name = name
-    this.#commands = new CommandConnection({ name, dialer, translate: explain, isCutOff }, ambient)
+    this.#commands = new CommandConnection({ name, dialer, translate: explain }, ambient)
   }
 
   async *dataChanges(

@@ -16,7 +16,7 @@ import type { MessageFeed } from '../../grpc-link/message-feed.ts'
 import { isLoopback } from '../../kit/loopback.ts'
 import { ASSUMED, capabilitiesOf } from './capabilities.ts'
 import { Connection } from './connection.ts'
-import { isCutOff, translate } from './errors.ts'
+import { translate } from './errors.ts'
 import { numberOf } from './int64.ts'
 import type { GrpcSettings } from './options.ts'
 import {
@@ -55,7 +55,6 @@ export class GrpcTransport implements Transport {
       ...settings,
       make: (endpoint, io) => new Connection(endpoint, settings, io),
       translate: (error, outcome) => translate(settings.name, error, outcome),
-      isCutOff,
       onConnection: (connection) => this.#learn(connection),
     })
   }

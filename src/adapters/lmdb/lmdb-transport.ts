@@ -27,6 +27,7 @@ import type { LmdbSettings } from './options.ts'
 import { holderOf, own } from './ownership.ts'
 import type { Ownership } from './ownership.ts'
 import { Positions } from './position.ts'
+import { pagesOf } from './pages-of.ts'
 import { Store } from './store.ts'
 
 interface Opened {
@@ -125,20 +126,7 @@ export class LmdbTransport implements Transport {
 
   async *list(prefix: string, io: Io, part?: ListPart): AsyncGenerator<readonly RawPair[]> {
     const snapshot = this.#held().store.snapshot([prefix], { after: part?.after })
-    try {
-      let left = part?.limit ?? Infinity
-      for (let page = snapshot.page(); page !== undefined; page = snapshot.page()) {
-        yield page
-        left -= page.length
-        if (left <= 0) return
-        await nextTurn()
-        if (io.signal.aborted) return
-      }
-    } catch (error) {
-      throw readError(error, this.#settings)
-    } finally {
-      snapshot.close()
-    }
+    yield* pagesOf(snapshot, part?.limit, this.#settings, io)
   }
 
   async get(keys: readonly string[]): Promise<readonly RawPair[]> {

@@ -8,11 +8,11 @@ import type {
   RawPair,
   Transport,
 } from '../../api/transport.ts'
-import { nextTurn } from '../../kit/next-task.ts'
 import { inspectDataFile } from './data-file.ts'
 import { formatOf, openForReading, steadily } from './database.ts'
 import { openError, readError } from './errors.ts'
 import type { LmdbSettings } from './options.ts'
+import { pagesOf } from './pages-of.ts'
 import { Store } from './store.ts'
 
 /** Lists and reads a store, whoever holds it. It takes no part in its ownership. */
@@ -65,20 +65,7 @@ export class ReadOnlyLmdbTransport implements Transport {
     // Nobody may be there to delete what ran out.
     const skip = new Set(store.due(io.clock.now(), Number.MAX_SAFE_INTEGER))
     const snapshot = store.snapshot([prefix], { skip, after: part?.after })
-    try {
-      let left = part?.limit ?? Infinity
-      for (let page = snapshot.page(); page !== undefined; page = snapshot.page()) {
-        yield page
-        left -= page.length
-        if (left <= 0) return
-        await nextTurn()
-        if (io.signal.aborted) return
-      }
-    } catch (error) {
-      throw readError(error, this.#settings)
-    } finally {
-      snapshot.close()
-    }
+    yield* pagesOf(snapshot, part?.limit, this.#settings, io)
   }
 
   async get(keys: readonly string[], io: Io): Promise<readonly RawPair[]> {

@@ -3,7 +3,7 @@ import { ClosedError } from '../../api/errors.ts'
 import type { Database } from './database.ts'
 import { bytesOf, decodeState, META, rangeFrom } from './layout.ts'
 import type { StoreState } from './layout.ts'
-import { LmdbPair } from './lmdb-pair.ts'
+import { EpochPair } from '../../kit/epoch-pair.ts'
 
 /** A page ends at the first pair past either. */
 const PAGE_PAIRS = 1_000
@@ -62,15 +62,15 @@ export class Snapshot {
   }
 
   /** The next pairs, ascending inside each prefix; undefined at the end. @throws ClosedError */
-  page(): readonly LmdbPair[] | undefined {
+  page(): readonly EpochPair[] | undefined {
     if (this.#closed) throw new ClosedError('the list')
-    const pairs: LmdbPair[] = []
+    const pairs: EpochPair[] = []
     let bytes = 0
     while (pairs.length < PAGE_PAIRS && bytes < PAGE_BYTES) {
       const row = this.#row()
       if (row === undefined) break
       if (row.key === this.#after || this.#skip.has(row.key)) continue
-      pairs.push(new LmdbPair(row.key, bytesOf(row.value), row.version ?? 0, this.#epoch))
+      pairs.push(new EpochPair(row.key, bytesOf(row.value), row.version ?? 0, this.#epoch))
       bytes += row.value.length
     }
     return pairs.length === 0 ? undefined : pairs

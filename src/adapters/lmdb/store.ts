@@ -18,7 +18,7 @@ import {
 } from './layout.ts'
 import type { HistoryWrite } from './history.ts'
 import type { StoreState } from './layout.ts'
-import { LmdbPair } from './lmdb-pair.ts'
+import { EpochPair } from '../../kit/epoch-pair.ts'
 import { Snapshot } from './snapshot.ts'
 import type { SnapshotPart } from './snapshot.ts'
 
@@ -57,10 +57,10 @@ export class Store {
     return decodeState(this.#database.get(META.state))
   }
 
-  get(key: string): LmdbPair | undefined {
+  get(key: string): EpochPair | undefined {
     const entry = this.#database.getEntry(key)
     if (entry === undefined) return undefined
-    return new LmdbPair(key, bytesOf(entry.value), entry.version ?? 0, this.epoch)
+    return new EpochPair(key, bytesOf(entry.value), entry.version ?? 0, this.epoch)
   }
 
   /** The revision of a key's state, undefined when there is no such key. */

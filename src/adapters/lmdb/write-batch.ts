@@ -3,7 +3,7 @@ import { hasPrefix } from '../../api/key.ts'
 import type { CommitResult, Op, RawChange } from '../../api/transport.ts'
 import type { HistoryWrite, Transaction } from './history.ts'
 import type { StoreState } from './layout.ts'
-import { LmdbPair, versionOf } from './lmdb-pair.ts'
+import { EpochPair, versionOf } from '../../kit/epoch-pair.ts'
 import type { KeyWrite, Store } from './store.ts'
 
 /** What one commit came to. */
@@ -113,12 +113,12 @@ export class WriteBatch {
     if (!holds) throw new VersionConflictError(op.key, op.ifVersion, actual)
   }
 
-  #put(key: string, value: Uint8Array, ttlMs: number | undefined, revision: number): LmdbPair {
+  #put(key: string, value: Uint8Array, ttlMs: number | undefined, revision: number): EpochPair {
     if (ttlMs !== undefined) this.#mayExpire = true
     const deadline = ttlMs === undefined ? undefined : this.#now + ttlMs
     const storedDeadline = this.#storedDeadline(key)
     this.#writes.set(key, { value, revision, deadline, storedDeadline })
-    return new LmdbPair(key, value, revision, this.#store.epoch)
+    return new EpochPair(key, value, revision, this.#store.epoch)
   }
 
   #delete(key: string, revision: number): boolean {

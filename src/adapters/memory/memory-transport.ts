@@ -17,6 +17,7 @@ import type {
 import { Applied } from '../../kit/applied.ts'
 import { ChangeHistory } from '../../kit/change-history.ts'
 import { newEpoch } from '../../kit/epoch.ts'
+import { EpochPair } from '../../kit/epoch-pair.ts'
 import { nextTurn } from '../../kit/next-task.ts'
 import { PrefixIndex } from '../../kit/prefix-index.ts'
 import { PushQueue } from '../../kit/push-queue.ts'
@@ -176,8 +177,8 @@ export class MemoryTransport implements Transport {
     return { versions, deleted }
   }
 
-  #put({ key, value, ttlMs }: Op & { type: 'put' }, revision: number, io: Io): MemoryPair {
-    const pair = new MemoryPair(key, value, revision, this.#epoch)
+  #put({ key, value, ttlMs }: Op & { type: 'put' }, revision: number, io: Io): EpochPair {
+    const pair = new EpochPair(key, value, revision, this.#epoch)
     this.#pairs.set(key, pair)
     this.#expire(key, ttlMs, io)
     return pair
@@ -281,25 +282,6 @@ export class MemoryTransport implements Transport {
 
   #assertOpen(): void {
     if (this.#closed) throw new ClosedError(this.name)
-  }
-}
-
-/** One stored pair; its version costs a string only when somebody looks. */
-class MemoryPair implements RawPair {
-  readonly key: string
-  readonly value: Uint8Array
-  readonly revision: number
-  readonly #epoch: string
-
-  constructor(key: string, value: Uint8Array, revision: number, epoch: string) {
-    this.key = key
-    this.value = value
-    this.revision = revision
-    this.#epoch = epoch
-  }
-
-  get version(): string {
-    return `${this.#epoch}-${this.revision}`
   }
 }
 

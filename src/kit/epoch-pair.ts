@@ -1,7 +1,7 @@
-import type { RawPair } from '../../api/transport.ts'
+import type { RawPair } from '../api/transport.ts'
 
-/** A pair with the store's revision; its version names the store's epoch too. */
-export class LmdbPair implements RawPair {
+/** A pair with the store's revision; its version names the store's epoch too, and costs a string only when somebody looks. */
+export class EpochPair implements RawPair {
   readonly key: string
   readonly value: Uint8Array
   readonly revision: number
