@@ -232,6 +232,23 @@ const json = fc.oneof(
 )
 const body = fc.oneof(fc.constant(undefined), json, fc.uint8Array({ maxLength: 6_000 }))
 
+/** Each gets further than to the door: what is drawn by chance may miss an answer. */
+const KNOWN: [string, string, [string, string][], string | Uint8Array | undefined, boolean][] = [
+  ['GET', '/v1/keys?key=/open/a', [], undefined, false],
+  ['GET', '/v1/keys?key=%zz', [], undefined, false],
+  ['GET', '/v1/keys?key=/secret/a', [], undefined, false],
+  ['GET', '/v1/keys?key=/open/absent', [], undefined, false],
+  ['PATCH', '/v1/keys?key=/open/a', [], undefined, false],
+  [
+    'PUT',
+    '/v1/keys?key=/open/a',
+    [['content-type', 'application/octet-stream']],
+    new Uint8Array(5_000),
+    false,
+  ],
+  ['PUT', '/v1/keys?key=/open/a', [['content-type', 'text/x']], 'x', false],
+]
+
 it('random requests never crash the server, and reach nothing outside the allowed prefix', async () => {
   const seen = new Set<number>()
   await fc.assert(
@@ -267,9 +284,8 @@ it('random requests never crash the server, and reach nothing outside the allowe
         expect(await outside()).toBe(before)
       },
     ),
-    { ...replayable(1_500), endOnFailure: true },
+    { ...replayable(1_500), endOnFailure: true, examples: KNOWN },
   )
-  // The requests get further than to the door.
   expect([...seen]).toEqual(expect.arrayContaining([200, 400, 403, 404, 405, 413, 415]))
 }, 300_000)
 
