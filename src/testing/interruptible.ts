@@ -1,35 +1,14 @@
 import { TransportUnavailableError } from '../api/errors.ts'
-import type {
-  Batch,
-  Capabilities,
-  CommitOptions,
-  CommitResult,
-  Io,
-  Op,
-  Position,
-  RawPair,
-  Transport,
-} from '../api/transport.ts'
-import { listOf } from '../kit/list-of.ts'
+import type { Batch, Io, Position } from '../api/transport.ts'
+import { DelegatingTransport } from './delegating-transport.ts'
 
 /** A transport whose open streams a test can break, as a lost link does; reads and writes pass. */
-export class Interruptible implements Transport {
-  readonly name: string
-  readonly capabilities: Capabilities
-  readonly livenessMs: number
-  readonly #inner: Transport
+export class Interruptible extends DelegatingTransport {
   readonly #streams = new Set<AbortController>()
   #forget: 'reconnected' | 'compacted' | undefined
   #held: Promise<void> | undefined
   /** Streams that were asked for. */
   streams = 0
-
-  constructor(inner: Transport) {
-    this.#inner = inner
-    this.name = inner.name
-    this.capabilities = inner.capabilities
-    this.livenessMs = inner.livenessMs ?? 0
-  }
 
   /** Breaks every open stream. With a reason, the streams that follow begin with a reset and list again. */
   cut(forget?: 'reconnected' | 'compacted'): void {
@@ -49,11 +28,7 @@ export class Interruptible implements Transport {
     }
   }
 
-  open(io: Io): Promise<void> {
-    return this.#inner.open(io)
-  }
-
-  async *stream(
+  override async *stream(
     prefixes: readonly string[],
     from: Position | undefined,
     io: Io,
@@ -66,7 +41,7 @@ export class Interruptible implements Transport {
       const forget = from === undefined ? undefined : this.#forget
       if (forget !== undefined) yield { kind: 'reset', reason: forget }
       const signal = AbortSignal.any([io.signal, cut.signal])
-      yield* this.#inner.stream(prefixes, forget === undefined ? from : undefined, {
+      yield* this.inner.stream(prefixes, forget === undefined ? from : undefined, {
         ...io,
         signal,
       })
@@ -74,21 +49,5 @@ export class Interruptible implements Transport {
     } finally {
       this.#streams.delete(cut)
     }
-  }
-
-  list(prefix: string, io: Io): AsyncIterable<readonly RawPair[]> {
-    return listOf(this.#inner, prefix, io)
-  }
-
-  get(keys: readonly string[], io: Io): Promise<readonly RawPair[]> {
-    return this.#inner.get(keys, io)
-  }
-
-  commit(ops: readonly Op[], options: CommitOptions, io: Io): Promise<CommitResult> {
-    return this.#inner.commit(ops, options, io)
-  }
-
-  close(): Promise<void> {
-    return this.#inner.close()
   }
 }

@@ -6,7 +6,9 @@ import { describeWithEtcd } from '../servers/describe-with-etcd.ts'
 import { startEtcd } from '../servers/etcd.ts'
 import type { EtcdServer } from '../servers/etcd.ts'
 import { EtcdWriter } from '../support/etcd-writer.ts'
-import { Follower } from '../support/follower.ts'
+import type { Follower } from '../support/follower.ts'
+import { Followers } from '../support/followers.ts'
+import { footprint, openSockets } from '../support/footprint.ts'
 import { openLink } from '../support/link.ts'
 import type { Link } from '../support/link.ts'
 import { probeStream, realIo } from '../support/transport-stream.ts'
@@ -24,13 +26,10 @@ describeWithEtcd('etcd faults, the link', () => {
   let writer: EtcdWriter
   let link: Link
   let url: string
-  const followers: Follower[] = []
+  const followers = new Followers()
 
-  async function follow(options: EtcdOptions = {}): Promise<Follower> {
-    const follower = new Follower(etcd({ url, ...FAST, ...options }))
-    followers.push(follower)
-    await follower.agent.start()
-    return follower
+  function follow(options: EtcdOptions = {}): Promise<Follower> {
+    return followers.follow(etcd({ url, ...FAST, ...options }))
   }
 
   beforeAll(async () => {
@@ -40,7 +39,7 @@ describeWithEtcd('etcd faults, the link', () => {
     url = link.url('etcd')
   }, 60_000)
   afterEach(async () => {
-    await Promise.all(followers.splice(0).map((follower) => follower.agent.close()))
+    await followers.close()
     await link.restore()
     link.release()
     link.delay(0)
@@ -326,10 +325,10 @@ describeWithEtcd('etcd faults, the link', () => {
 
   it('C11: close on a held link leaves no socket', async () => {
     const follower = await follow()
-    const before = sockets()
+    const before = openSockets()
     link.hold()
     await follower.agent.close()
-    await waitFor(() => sockets() < before && link.connections === 0)
+    await waitFor(() => openSockets() < before && link.connections === 0)
   })
 
   it('W24: a consumer that takes nothing stops the server, and misses nothing', async () => {
@@ -383,25 +382,3 @@ describeWithEtcd('etcd faults, the link', () => {
     }
   })
 })
-
-interface Footprint {
-  readonly connections: number
-  readonly sockets: number
-  readonly timers: number
-  readonly heapMb: number
-}
-
-function footprint(link: Link): Footprint {
-  globalThis.gc?.()
-  const resources = process.getActiveResourcesInfo()
-  return {
-    connections: link.connections,
-    sockets: resources.filter((kind) => kind === 'TCPSocketWrap').length,
-    timers: resources.filter((kind) => kind === 'Timeout').length,
-    heapMb: process.memoryUsage().heapUsed / 2 ** 20,
-  }
-}
-
-function sockets(): number {
-  return process.getActiveResourcesInfo().filter((kind) => kind === 'TCPSocketWrap').length
-}

@@ -8,7 +8,8 @@ import { describeWithEtcd } from '../servers/describe-with-etcd.ts'
 import { startEtcd } from '../servers/etcd.ts'
 import type { EtcdServer } from '../servers/etcd.ts'
 import { EtcdWriter } from '../support/etcd-writer.ts'
-import { Follower } from '../support/follower.ts'
+import type { Follower } from '../support/follower.ts'
+import { Followers } from '../support/followers.ts'
 import { openLink } from '../support/link.ts'
 import type { Link } from '../support/link.ts'
 import { tempDir } from '../support/temp-dir.ts'
@@ -21,13 +22,10 @@ describeWithEtcd('etcd faults, the history', () => {
   let server: EtcdServer
   let writer: EtcdWriter
   let link: Link
-  const followers: Follower[] = []
+  const followers = new Followers()
 
-  async function follow(options: EtcdOptions = {}): Promise<Follower> {
-    const follower = new Follower(etcd({ url: link.url('etcd'), ...FAST, ...options }))
-    followers.push(follower)
-    await follower.agent.start()
-    return follower
+  function follow(options: EtcdOptions = {}): Promise<Follower> {
+    return followers.follow(etcd({ url: link.url('etcd'), ...FAST, ...options }))
   }
 
   async function compact(revision: number): Promise<void> {
@@ -40,7 +38,7 @@ describeWithEtcd('etcd faults, the history', () => {
     link = await openLink(server)
   }, 60_000)
   afterEach(async () => {
-    await Promise.all(followers.splice(0).map((follower) => follower.agent.close()))
+    await followers.close()
     await link.close()
     await server.stop()
   })

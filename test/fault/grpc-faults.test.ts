@@ -5,6 +5,7 @@ import { watchRequest } from '../../src/adapters/grpc/watch-schema.ts'
 import { raw } from '../../src/index.ts'
 import type { Agent } from '../../src/index.ts'
 import { Follower } from '../support/follower.ts'
+import { Followers } from '../support/followers.ts'
 import { freePort } from '../support/free-port.ts'
 import { frame, rawCall, rawSession } from '../support/grpc-frames.ts'
 import { serveAgent } from '../support/grpc.ts'
@@ -40,13 +41,10 @@ describe('the link', () => {
   let served: ServedAgent
   let link: Link
   let url: string
-  const followers: Follower[] = []
+  const followers = new Followers()
 
-  async function follow(options: GrpcOptions = {}): Promise<Follower> {
-    const follower = new Follower(grpc({ url, ...FAST, ...options }))
-    followers.push(follower)
-    await follower.agent.start()
-    return follower
+  function follow(options: GrpcOptions = {}): Promise<Follower> {
+    return followers.follow(grpc({ url, ...FAST, ...options }))
   }
 
   beforeEach(async () => {
@@ -55,7 +53,7 @@ describe('the link', () => {
     url = link.url('grpc')
   })
   afterEach(async () => {
-    await Promise.all(followers.splice(0).map((follower) => follower.agent.close()))
+    await followers.close()
     await link.close()
     await served.close()
   })

@@ -5,6 +5,7 @@ import type { RedisOptions } from '../../src/adapters/redis/index.ts'
 import { startRedis, startRedisCluster } from '../servers/redis.ts'
 import type { RedisServer } from '../servers/redis.ts'
 import { describeWithRedis } from '../servers/describe-with-redis.ts'
+import { footprint } from '../support/footprint.ts'
 import { openLink } from '../support/link.ts'
 import type { Link } from '../support/link.ts'
 import { waitFor } from '../support/wait-for.ts'
@@ -371,23 +372,4 @@ describeWithRedis('Redis Cluster faults', () => {
 
 function range(first: number, count: number): number[] {
   return Array.from({ length: count }, (_, i) => first + i)
-}
-
-interface Footprint {
-  readonly connections: number
-  readonly sockets: number
-  readonly timers: number
-  readonly heapMb: number
-}
-
-function footprint(link: Link): Footprint {
-  ;(globalThis as { gc?: () => void }).gc?.()
-  const resources = process.getActiveResourcesInfo()
-  const count = (kind: RegExp): number => resources.filter((name) => kind.test(name)).length
-  return {
-    connections: link.connections,
-    sockets: count(/TCPSocketWrap/),
-    timers: count(/Timeout/),
-    heapMb: process.memoryUsage().heapUsed / 2 ** 20,
-  }
 }

@@ -5,6 +5,8 @@ import { rest } from '../../src/adapters/rest/index.ts'
 import type { RestOptions } from '../../src/adapters/rest/index.ts'
 import { Agent, memory, raw } from '../../src/index.ts'
 import { Follower } from '../support/follower.ts'
+import { Followers } from '../support/followers.ts'
+import { footprint, openSockets } from '../support/footprint.ts'
 import { freePort } from '../support/free-port.ts'
 import { openLink } from '../support/link.ts'
 import type { Link } from '../support/link.ts'
@@ -25,13 +27,10 @@ describe('REST faults, the link', () => {
   let link: Link
   let url: string
   let writes = 0
-  const followers: Follower[] = []
+  const followers = new Followers()
 
-  async function follow(options: Partial<RestOptions> = {}): Promise<Follower> {
-    const follower = new Follower(rest({ url, livenessMs: LIVENESS_MS, ...options }))
-    followers.push(follower)
-    await follower.agent.start()
-    return follower
+  function follow(options: Partial<RestOptions> = {}): Promise<Follower> {
+    return followers.follow(rest({ url, livenessMs: LIVENESS_MS, ...options }))
   }
 
   async function stored(): Promise<Record<string, string>> {
@@ -60,7 +59,7 @@ describe('REST faults, the link', () => {
     url = link.url('http')
   })
   afterEach(async () => {
-    await Promise.all(followers.splice(0).map((follower) => follower.agent.close()))
+    await followers.close()
     await link.restore()
     link.release()
     link.trickle(Infinity)
@@ -180,9 +179,7 @@ describe('REST faults, the link', () => {
     expect(performance.now() - startedAt).toBeLessThan(5_000)
     await probe.stop()
     // Short answers are held back for good: open gives up, the watch goes on all the same.
-    const follower = new Follower(rest({ ...behind, commandTimeoutMs: 200 }))
-    followers.push(follower)
-    await follower.agent.start()
+    const follower = await followers.follow(rest({ ...behind, commandTimeoutMs: 200 }))
     await world.agent.put('/f/0', value('new'))
     await follower.converges(await stored())
     expect(follower.resyncs).toEqual(['startup'])
@@ -305,12 +302,10 @@ describe('REST faults, readers that do not read', () => {
     socket.write('GET /v1/keys?key=/f/large HTTP/1.1\r\nHost: localhost\r\n\r\n')
     let received = 0
     let closed = false
-    const sockets = (): number =>
-      process.getActiveResourcesInfo().filter((kind) => kind === 'TCPSocketWrap').length
     let most = 0
     await waitFor(() => {
-      most = Math.max(most, sockets())
-      return sockets() < most
+      most = Math.max(most, openSockets())
+      return openSockets() < most
     })
     socket.on('data', (chunk) => (received += chunk.length)).on('close', () => (closed = true))
     socket.resume()
@@ -432,21 +427,3 @@ describe('REST faults, 1 000 watchers lose their server at once', () => {
     for (const own of tries) expect(own.filter((at) => at < AWAY_MS).length).toBeLessThan(10)
   }, 90_000)
 })
-
-interface Footprint {
-  readonly connections: number
-  readonly sockets: number
-  readonly timers: number
-  readonly heapMb: number
-}
-
-function footprint(link: Link): Footprint {
-  globalThis.gc?.()
-  const resources = process.getActiveResourcesInfo()
-  return {
-    connections: link.connections,
-    sockets: resources.filter((kind) => kind === 'TCPSocketWrap').length,
-    timers: resources.filter((kind) => kind === 'Timeout').length,
-    heapMb: process.memoryUsage().heapUsed / 2 ** 20,
-  }
-}

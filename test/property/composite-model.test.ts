@@ -1,20 +1,16 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { it } from '@jest/globals'
 import { Etcd3 } from 'etcd3'
-import fc from 'fast-check'
 import { Redis } from 'ioredis'
 import { etcd } from '../../src/adapters/etcd/index.ts'
 import { redis } from '../../src/adapters/redis/index.ts'
-import { systemClock } from '../../src/api/clock.ts'
 import { composite } from '../../src/index.ts'
 import { describeWithEtcdUrl } from '../servers/describe-with-etcd.ts'
 import { describeWithRedisUrl } from '../servers/describe-with-redis.ts'
 import { uniquePrefix } from '../support/contract.ts'
 import { openLink } from '../support/link.ts'
-import { replayable } from './replay.ts'
-import { play } from './watch-model.ts'
+import { checkModelInRealTime } from './check-model.ts'
+import { REAL_PAUSES, REAL_TIME } from './real-time.ts'
 import type { World } from './watch-model.ts'
-import { scenarios } from './watch-scenario.ts'
 
 const LIVENESS_MS = 400
 const FAST = {
@@ -31,15 +27,9 @@ describeWithRedisUrl('composite', (redisUrl) => {
         transactions: false,
         applied: false,
         resumable: false,
-        pauses: [0, 1, 10, 50, 120, 400],
+        pauses: REAL_PAUSES,
       }
-      await fc.assert(
-        fc.asyncProperty(scenarios(options), async (scenario) => {
-          await play(scenario, await compositeWorld(redisUrl(), etcdUrl()))
-        }),
-        // Time is real here: a failure does not shrink, its path plays it again.
-        { ...replayable(100), endOnFailure: true },
-      )
+      await checkModelInRealTime(options, () => compositeWorld(redisUrl(), etcdUrl()))
     }, 300_000)
   })
 })
@@ -62,14 +52,11 @@ async function compositeWorld(redisUrl: string, etcdUrl: string): Promise<World>
     for (const link of [redisLink, etcdLink]) void link.restore().then(() => link.release())
   }
   return {
+    ...REAL_TIME,
     transport: composite([
       redis({ url: redisLink.url('redis'), scanCount: 2, ...FAST }),
       etcd({ url: etcdLink.url('etcd'), ...FAST }),
     ]),
-    clock: systemClock,
-    // Short back-offs.
-    agent: { random: () => Math.random() * 0.01, acceptTimeoutMs: 20, ackTimeoutMs: 100 },
-    doneTimeoutMs: { change: 30, resync: 60 },
     prefix,
     write: async (op) => {
       if (turn++ % 2 === 0) {
@@ -90,8 +77,6 @@ async function compositeWorld(redisUrl: string, etcdUrl: string): Promise<World>
       release: heal,
     },
     heal,
-    pass: (ms) => delay(ms),
-    calm: { ms: 20, rounds: 1_000 },
     stored: async () => {
       const { kvs } = await besideEtcd.kv.range({
         key: Buffer.from(prefix),

@@ -1,16 +1,7 @@
 import { PushQueue } from '../../src/kit/push-queue.ts'
-import type {
-  Batch,
-  Capabilities,
-  CommitOptions,
-  CommitResult,
-  Io,
-  Op,
-  Position,
-  RawPair,
-  Transport,
-} from '../../src/index.ts'
+import type { Batch, Io, Position, RawPair, Transport } from '../../src/index.ts'
 import { listOf } from '../../src/kit/list-of.ts'
+import { DelegatingTransport } from '../../src/testing/delegating-transport.ts'
 
 const PAGE = 2
 
@@ -18,25 +9,22 @@ const PAGE = 2
  * A store seen as Redis shows it: no revisions, nothing to resume from, notifications that name keys and may be lost, a
  * reconcile that finds what was lost.
  */
-export class ObservedTransport implements Transport {
-  readonly name: string
-  readonly capabilities: Capabilities
-  readonly livenessMs = 0
+export class ObservedTransport extends DelegatingTransport {
   /** Notifications are lost while it is set. */
   deaf = false
-  readonly #inner: Transport
   readonly #streams = new Set<() => void>()
 
   constructor(inner: Transport) {
-    this.#inner = inner
-    this.name = inner.name
-    this.capabilities = {
-      ...inner.capabilities,
-      resumable: false,
-      storeRevisions: false,
-      ordered: false,
-      waitForApplied: false,
-    }
+    super(inner, {
+      capabilities: {
+        ...inner.capabilities,
+        resumable: false,
+        storeRevisions: false,
+        ordered: false,
+        waitForApplied: false,
+      },
+      livenessMs: 0,
+    })
   }
 
   /** Every stream lists again and compares, a page at a time. */
@@ -44,11 +32,7 @@ export class ObservedTransport implements Transport {
     for (const reconcile of this.#streams) reconcile()
   }
 
-  open(io: Io): Promise<void> {
-    return this.#inner.open(io)
-  }
-
-  async *stream(
+  override async *stream(
     prefixes: readonly string[],
     _from: Position | undefined,
     io: Io,
@@ -64,10 +48,10 @@ export class ObservedTransport implements Transport {
     // Another value may come between two pages.
     const list = async (): Promise<void> => {
       for (const prefix of prefixes) {
-        for await (const pairs of listOf(this.#inner, prefix, io)) {
+        for await (const pairs of listOf(this.inner, prefix, io)) {
           for (let i = 0; i < pairs.length; i += PAGE) {
             const keys = pairs.slice(i, i + PAGE).map((pair) => pair.key)
-            queue.push({ kind: 'pairs', pairs: (await this.#inner.get(keys, io)).map(observed) })
+            queue.push({ kind: 'pairs', pairs: (await this.inner.get(keys, io)).map(observed) })
           }
         }
       }
@@ -87,29 +71,13 @@ export class ObservedTransport implements Transport {
     }
   }
 
-  list(prefix: string, io: Io): AsyncIterable<readonly RawPair[]> {
-    return listOf(this.#inner, prefix, io)
-  }
-
-  get(keys: readonly string[], io: Io): Promise<readonly RawPair[]> {
-    return this.#inner.get(keys, io)
-  }
-
-  commit(ops: readonly Op[], options: CommitOptions, io: Io): Promise<CommitResult> {
-    return this.#inner.commit(ops, options, io)
-  }
-
-  close(): Promise<void> {
-    return this.#inner.close()
-  }
-
   /** Subscribes first; what the store lists itself is not looked at. */
   async #notified(
     prefixes: readonly string[],
     io: Io,
     marked: (keys: readonly string[]) => void,
   ): Promise<void> {
-    for await (const batch of this.#inner.stream(prefixes, undefined, io)) {
+    for await (const batch of this.inner.stream(prefixes, undefined, io)) {
       if (batch.kind !== 'changes') continue
       batch.receipt?.routed([])
       marked([...new Set(batch.changes.map((c) => (c.type === 'put' ? c.pair.key : c.key)))])
@@ -117,7 +85,7 @@ export class ObservedTransport implements Transport {
   }
 
   async #read(keys: readonly string[], io: Io): Promise<Batch> {
-    const pairs = new Map((await this.#inner.get(keys, io)).map((pair) => [pair.key, pair]))
+    const pairs = new Map((await this.inner.get(keys, io)).map((pair) => [pair.key, pair]))
     return {
       kind: 'changes',
       changes: keys.map((key) => {

@@ -1,10 +1,8 @@
 import { it } from '@jest/globals'
-import fc from 'fast-check'
 import { describeWithRedisUrl } from '../servers/describe-with-redis.ts'
+import { checkModelInRealTime } from './check-model.ts'
+import { REAL_PAUSES } from './real-time.ts'
 import { redisWorld } from './redis-world.ts'
-import { replayable } from './replay.ts'
-import { play } from './watch-model.ts'
-import { scenarios } from './watch-scenario.ts'
 
 for (const notifications of ['keyspace', 'tracking'] as const) {
   describeWithRedisUrl(`Redis by ${notifications}`, (url) => {
@@ -14,14 +12,10 @@ for (const notifications of ['keyspace', 'tracking'] as const) {
         transactions: true,
         applied: false,
         resumable: false,
-        pauses: [0, 1, 10, 50, 120, 400],
+        pauses: REAL_PAUSES,
       }
-      await fc.assert(
-        fc.asyncProperty(scenarios(options), async (scenario) => {
-          await play(scenario, await redisWorld({ server: new URL(url()), notifications }))
-        }),
-        // Time is real here: a failure does not shrink, its path plays it again.
-        { ...replayable(100), endOnFailure: true },
+      await checkModelInRealTime(options, () =>
+        redisWorld({ server: new URL(url()), notifications }),
       )
     }, 300_000)
   })

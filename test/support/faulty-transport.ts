@@ -1,43 +1,34 @@
 import { TransportUnavailableError } from '../../src/api/errors.ts'
 import type {
   Batch,
-  Capabilities,
   CommitOptions,
   CommitResult,
   Io,
   Op,
   Position,
-  RawPair,
   Transport,
 } from '../../src/api/transport.ts'
 import { FaultyStream } from './faulty-stream.ts'
-import { listOf } from '../../src/kit/list-of.ts'
+import { DelegatingTransport } from '../../src/testing/delegating-transport.ts'
 
 /**
  * Wraps a transport and breaks its streams on command, as links and servers do. Reads pass through; commits too, unless
  * `loseAnswers`.
  */
-export class FaultyTransport implements Transport {
-  readonly name: string
-  readonly capabilities: Capabilities
-  readonly livenessMs: number
+export class FaultyTransport extends DelegatingTransport {
   /** Waits before each batch, by the clock of the stream; 0. */
   delayMs = 0
   /** While true, a new stream fails at once. */
   unreachable = false
   /** While true, a commit is applied and fails with `outcome: 'unknown'`. */
   loseAnswers = false
-  readonly #inner: Transport
   readonly #streams = new Set<FaultyStream>()
   #opened = 0
   #hanging = false
   #listFailsAfter: number | undefined
 
   constructor(inner: Transport, options: { readonly livenessMs?: number } = {}) {
-    this.#inner = inner
-    this.name = inner.name
-    this.capabilities = inner.capabilities
-    this.livenessMs = options.livenessMs ?? inner.livenessMs ?? 0
+    super(inner, options)
   }
 
   /** Streams opened so far. */
@@ -85,17 +76,13 @@ export class FaultyTransport implements Transport {
     this.resume()
   }
 
-  open(io: Io): Promise<void> {
-    return this.#inner.open(io)
-  }
-
-  async *stream(
+  override async *stream(
     prefixes: readonly string[],
     from: Position | undefined,
     io: Io,
   ): AsyncGenerator<Batch> {
     if (this.unreachable) throw this.#unavailable('not reachable')
-    const stream = new FaultyStream(io, (own) => this.#inner.stream(prefixes, from, own))
+    const stream = new FaultyStream(io, (own) => this.inner.stream(prefixes, from, own))
     this.#streams.add(stream)
     this.#opened++
     if (this.#hanging) stream.hang()
@@ -124,22 +111,10 @@ export class FaultyTransport implements Transport {
     }
   }
 
-  list(prefix: string, io: Io): AsyncIterable<readonly RawPair[]> {
-    return listOf(this.#inner, prefix, io)
-  }
-
-  get(keys: readonly string[], io: Io): Promise<readonly RawPair[]> {
-    return this.#inner.get(keys, io)
-  }
-
-  async commit(ops: readonly Op[], options: CommitOptions, io: Io): Promise<CommitResult> {
-    const result = await this.#inner.commit(ops, options, io)
+  override async commit(ops: readonly Op[], options: CommitOptions, io: Io): Promise<CommitResult> {
+    const result = await this.inner.commit(ops, options, io)
     if (!this.loseAnswers) return result
     throw new TransportUnavailableError(this.name, 'the answer was lost', { outcome: 'unknown' })
-  }
-
-  close(): Promise<void> {
-    return this.#inner.close()
   }
 
   #unavailable(problem: string): TransportUnavailableError {

@@ -1,23 +1,19 @@
 import { TransportUnavailableError } from '../../src/index.ts'
 import type {
   Batch,
-  Capabilities,
   CommitOptions,
   CommitResult,
   Io,
+  ListPart,
   Op,
   Position,
   RawPair,
   Transport,
 } from '../../src/index.ts'
-import { listOf } from '../../src/kit/list-of.ts'
+import { DelegatingTransport } from '../../src/testing/delegating-transport.ts'
 
 /** A transport that can be put out of reach: its streams break, everything else fails as not applied. */
-export class SwitchableTransport implements Transport {
-  readonly name: string
-  readonly capabilities: Capabilities
-  readonly livenessMs: number
-  readonly #inner: Transport
+export class SwitchableTransport extends DelegatingTransport {
   readonly #streams = new Set<AbortController>()
   #reachable = true
   /** When set, streams of this transport do not resume. */
@@ -27,11 +23,13 @@ export class SwitchableTransport implements Transport {
     inner: Transport,
     options: { name?: string; forgetful?: boolean; livenessMs?: number } = {},
   ) {
-    this.#inner = inner
-    this.name = options.name ?? inner.name
-    this.#forgetful = options.forgetful ?? false
-    this.livenessMs = options.livenessMs ?? 0
-    this.capabilities = { ...inner.capabilities, resumable: !this.#forgetful }
+    const { forgetful = false, ...named } = options
+    super(inner, {
+      livenessMs: 0,
+      ...named,
+      capabilities: { ...inner.capabilities, resumable: !forgetful },
+    })
+    this.#forgetful = forgetful
   }
 
   cut(): void {
@@ -43,11 +41,7 @@ export class SwitchableTransport implements Transport {
     this.#reachable = true
   }
 
-  open(io: Io): Promise<void> {
-    return this.#inner.open(io)
-  }
-
-  async *stream(
+  override async *stream(
     prefixes: readonly string[],
     from: Position | undefined,
     io: Io,
@@ -57,30 +51,30 @@ export class SwitchableTransport implements Transport {
     this.#streams.add(cut)
     const signal = AbortSignal.any([io.signal, cut.signal])
     try {
-      yield* this.#inner.stream(prefixes, this.#forgetful ? undefined : from, { ...io, signal })
+      yield* this.inner.stream(prefixes, this.#forgetful ? undefined : from, { ...io, signal })
     } finally {
       this.#streams.delete(cut)
     }
     this.#assertReachable()
   }
 
-  async *list(prefix: string, io: Io): AsyncGenerator<readonly RawPair[]> {
+  override async *list(
+    prefix: string,
+    io: Io,
+    part?: ListPart,
+  ): AsyncGenerator<readonly RawPair[]> {
     this.#assertReachable()
-    yield* listOf(this.#inner, prefix, io)
+    yield* super.list(prefix, io, part)
   }
 
-  async get(keys: readonly string[], io: Io): Promise<readonly RawPair[]> {
+  override async get(keys: readonly string[], io: Io): Promise<readonly RawPair[]> {
     this.#assertReachable()
-    return this.#inner.get(keys, io)
+    return super.get(keys, io)
   }
 
-  async commit(ops: readonly Op[], options: CommitOptions, io: Io): Promise<CommitResult> {
+  override async commit(ops: readonly Op[], options: CommitOptions, io: Io): Promise<CommitResult> {
     this.#assertReachable()
-    return this.#inner.commit(ops, options, io)
-  }
-
-  close(): Promise<void> {
-    return this.#inner.close()
+    return super.commit(ops, options, io)
   }
 
   #assertReachable(): void {
