@@ -205,6 +205,11 @@ describe('access to a REST server', () => {
       const answer = await http(url, at, { method: 'PUT', headers: { host } })
       expect([host, answer.status]).toEqual([host, 403])
     }
+    const elsewhere = await rawHttp(
+      url,
+      `GET http://evil.example${at} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n`,
+    )
+    expect(elsewhere).toContain('HTTP/1.1 403')
     for (const host of [
       'localhost',
       `localhost:${server.port}`,
@@ -223,6 +228,7 @@ describe('access to a REST server', () => {
       { 'x-forwarded-for': '10.0.0.9' },
       { 'x-forwarded-proto': 'https' },
       { 'x-forwarded-host': 'agent.example' },
+      { 'x-forwarded-port': '443' },
       { 'x-real-ip': '10.0.0.9' },
       { via: '1.1 proxy' },
     ] as const) {
@@ -328,7 +334,8 @@ describe('access to a REST server', () => {
     await agent.start()
     const app = express()
     app.use(express.json())
-    app.use('/a/b', restRouter(agent))
+    app.use(express.raw({ limit: '1mb' }))
+    app.use('/a/b', restRouter(agent, { limits: { maxBodyBytes: 1_000 } }))
     app.get('/a/b/other', (_request, response) => {
       response.send('theirs')
     })
@@ -343,6 +350,14 @@ describe('access to a REST server', () => {
       body: '{"ops":[{"op":"put","key":"/x","value":""}]}',
     })
     expect(txn.status).toBe(200)
+    const bytes = { 'content-type': 'application/octet-stream' }
+    for (const [size, status] of [
+      [1_000, 200],
+      [1_001, 413],
+    ] as const) {
+      const sent = { method: 'PUT', headers: bytes, body: Buffer.alloc(size) }
+      expect((await http(base, '/v1/keys?key=/y', sent)).status).toBe(status)
+    }
     expect((await http(base, '/other')).text).toBe('theirs')
     const transport = rest({ url: base })
     await transport.open(realIo())

@@ -10,13 +10,21 @@ import { HttpProblem } from './problem.ts'
 export async function readBody(request: IncomingMessage, limit: number): Promise<Uint8Array> {
   const parsed: unknown = (request as { body?: unknown }).body
   // A parser of the application came before.
-  if (parsed !== undefined && request.readableEnded) return bytesOf(parsed)
-  const { 'content-length': length = '0', 'content-encoding': encoding } = request.headers
-  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
+  if (parsed !== undefined && request.readableEnded) {
+    const body = bytesOf(parsed)
+    if (body.length > limit) throw tooLarge(body.length, limit)
+    return body
+  }
+  const {
+    'content-length': length = '0',
+    'content-encoding': encoding = 'identity',
+    'transfer-encoding': transfer = 'chunked',
+  } = request.headers
+  if (encoding.toLowerCase() !== 'identity' || transfer.toLowerCase() !== 'chunked') {
     throw new HttpProblem(
       415,
       'UNSUPPORTED_MEDIA_TYPE',
-      'bodies are taken without content-encoding',
+      'bodies are taken without content-encoding and transfer-encoding',
     )
   }
   if (Number(length) > limit) throw tooLarge(Number(length), limit)

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { targetOf } from '../../../serving/http-credentials.ts'
 import { JSON_TYPE } from '../protocol.ts'
 import { HttpProblem } from './problem.ts'
 import type { Caller } from './guard.ts'
@@ -13,6 +14,8 @@ export class Exchange {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly caller: Caller
+  /** As it was sent, below the path that the router is mounted at. */
+  readonly path: string
   readonly query: Query
   readonly #body: Uint8Array
   readonly #writeTimeoutMs: number
@@ -30,7 +33,9 @@ export class Exchange {
     this.request = request
     this.response = response
     this.caller = caller
-    this.query = new Query(request.url ?? '')
+    const { target } = targetOf(request.url)
+    this.path = target.split('?', 1)[0] ?? ''
+    this.query = new Query(target)
     this.#body = body
     this.#writeTimeoutMs = writeTimeoutMs
   }

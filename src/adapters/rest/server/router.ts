@@ -1,6 +1,7 @@
 import { Router } from 'express'
 import type { Request, Response } from 'express'
 import { ClosedError, isSyncError } from '../../../api/errors.ts'
+import { PipelinedResponses } from '../../../serving/pipelined-responses.ts'
 import { servingState } from '../../../serving/serving-state.ts'
 import type { SyncErrorCode } from '../../../api/errors.ts'
 import type { Servable } from '../../../api/served.ts'
@@ -69,6 +70,7 @@ export function restRouter(agent: Servable, options: RestRouterOptions = {}): Re
   const router = Router({ caseSensitive: true, strict: true })
   const texts = new BatchTexts(service.values)
   const ids = new RequestIds()
+  const pipelined = new PipelinedResponses()
 
   /** Who asks is looked at before what they send is read. */
   const route = (path: string, methods: Methods, open = false): void => {
@@ -107,6 +109,7 @@ export function restRouter(agent: Servable, options: RestRouterOptions = {}): Re
   }
 
   const admit = (request: Request, response: Response, next: () => void): void => {
+    pipelined.follow(request, response)
     if (!service.guard.admit(request, response)) next()
   }
   router.use('/v1', admit)
@@ -180,9 +183,8 @@ export function restRouter(agent: Servable, options: RestRouterOptions = {}): Re
   })
 }
 
-/** The path as it was sent: what Express decodes is not looked at. */
-function keyIn({ request }: Exchange, base: string): string {
-  const [path = ''] = (request.url ?? '').split('?', 1)
+/** What Express decodes is not looked at. */
+function keyIn({ path }: Exchange, base: string): string {
   return keyOfPath(path.slice(base.length))
 }
 
