@@ -100,6 +100,12 @@ export function errorFrom(failure: Failure, transport: string): SyncError {
     case 'SYNC_PLUGIN_FAILED':
     case 'SYNC_BUG':
       return new SyncError(code, `${transport}: ${message}`, { retryable })
+    default:
+      // The other process is of a later version: it fails for a reason that is not known here.
+      return new TransportUnavailableError(transport, `${message} (${String(code)})`, {
+        retryable,
+        outcome: failure.outcome ?? 'unknown',
+      })
   }
 }
 

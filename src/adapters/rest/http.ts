@@ -170,13 +170,23 @@ export class HttpClient {
   }
 
   async #credentials(): Promise<Record<string, string>> {
+    const { name } = this.#settings
+    let headers: Record<string, string>
     try {
-      return await this.#settings.headers()
+      headers = await this.#settings.headers()
     } catch (cause) {
       if (isSyncError(cause)) throw cause
       const problem = `no credentials: ${describeError(cause)}`
-      throw new TransportUnavailableError(this.#settings.name, problem, { cause })
+      throw new TransportUnavailableError(name, problem, { cause })
     }
+    try {
+      void new Headers(headers)
+    } catch {
+      // The cause names the token.
+      const problem = 'the token or a header cannot be sent: it is no header text'
+      throw new TransportUnavailableError(name, problem, { retryable: false })
+    }
+    return headers
   }
 
   async #reading<T>(request: HttpRequest, call: Call, read: () => Promise<T>): Promise<T> {

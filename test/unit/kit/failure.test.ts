@@ -82,6 +82,20 @@ describe('errors that travel', () => {
     }
   })
 
+  it('a code of a later version is a failure all the same, with what became of the write', () => {
+    for (const [outcome, told] of [
+      ['stored', 'stored'],
+      [undefined, 'unknown'],
+    ] as const) {
+      const failure = { code: 'SYNC_OF_LATER', message: 'too late', retryable: true }
+      const text = JSON.stringify({ ...failure, outcome })
+      const back = errorFrom(JSON.parse(text), 'rest')
+      expect(back).toBeInstanceOf(TransportUnavailableError)
+      expect(back).toMatchObject({ code: 'SYNC_UNAVAILABLE', retryable: true, outcome: told })
+      expect(back.message).toBe('rest: too late (SYNC_OF_LATER)')
+    }
+  })
+
   it('a closed server is one that is away: another may be there', () => {
     const back = errorFrom(failureOf(new errors.ClosedError('the agent')), 'rest')
     expect([back.code, back.retryable]).toEqual(['SYNC_UNAVAILABLE', true])
