@@ -366,6 +366,23 @@ describe('access to a REST server', () => {
     server.close()
   })
 
+  it('by Node’s own server, without Express', async () => {
+    const agent = new Agent({ transport: memory() })
+    onTeardown(() => agent.close())
+    await agent.start()
+    const server = createServer(restRouter(agent)).listen(0, '127.0.0.1')
+    onTeardown(() => server.close())
+    await once(server, 'listening')
+    const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    expect((await http(base, '/v1/keys?key=/x', { method: 'PUT' })).json).toMatchObject({
+      key: '/x',
+    })
+    for (const path of ['/', '/elsewhere', '/v1/elsewhere', '/v1']) {
+      expect((await http(base, path)).json).toMatchObject({ status: 404, code: 'NOT_FOUND' })
+    }
+    server.close()
+  })
+
   it('further routers stand beside it, below paths of their own', async () => {
     const router = express.Router()
     router.get('/page', (_request, response) => {

@@ -275,6 +275,40 @@ describe('the REST transport', () => {
     await expect(commitTo(transport, put('/x', '1'))).rejects.toMatchObject({ code: 'SYNC_CLOSED' })
   })
 
+  it('a list in place of the rest of a transaction: its first part is not told after it', async () => {
+    const pair = (key: string): object => ({ key, value: '', version: '1', revision: 1 })
+    const changes = (key: string): object => ({ changes: [{ type: 'put', ...pair(key) }] })
+    const events = [
+      ['resync-begin', { reason: 'startup' }],
+      ['resync-end', {}],
+      ['changes', { ...changes('/part'), more: true }],
+      ['resync-begin', { reason: 'compacted' }],
+      ['pairs', { pairs: [pair('/listed')] }],
+      ['resync-end', {}],
+      ['changes', changes('/behind')],
+    ] as const
+    const server = createServer((_request, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      for (const [event, data] of events) {
+        response.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`)
+      }
+      response.end()
+    }).listen(0, '127.0.0.1')
+    onTeardown(() => server.close())
+    await once(server, 'listening')
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const keys: string[] = []
+    const read = async (): Promise<void> => {
+      for await (const batch of rest({ url }).stream([''], undefined, realIo())) {
+        if (batch.kind === 'pairs') for (const each of batch.pairs) keys.push(each.key)
+        if (batch.kind !== 'changes') continue
+        for (const change of batch.changes) if (change.type === 'put') keys.push(change.pair.key)
+      }
+    }
+    await expect(read()).rejects.toMatchObject({ code: 'SYNC_UNAVAILABLE' })
+    expect(keys).toEqual(['/listed', '/behind'])
+  })
+
   it('a fetch that sends a write again, as browsers may, has it done once', async () => {
     let changes = 0
     const { url } = await serveAgent({}, {}, (agent) => {

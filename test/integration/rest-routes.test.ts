@@ -103,6 +103,8 @@ describe('the routes of REST', () => {
       (await api.http('/v1/keys?key=/none', put('x', { ...BYTES, 'if-none-match': '"y"' }))).status,
     ).toBe(200)
     expect((await api.http(at, put('x', { ...BYTES, 'if-match': 'x' }))).status).toBe(400)
+    const part = { ...BYTES, 'content-range': 'bytes 0-0/5' }
+    expect((await api.http(at, put('x', part))).status).toBe(400)
     const both = { ...BYTES, 'if-match': etag, 'if-none-match': '*' }
     expect((await api.http(at, put('x', both))).status).toBe(400)
     expect((await api.http(at, { method: 'DELETE', headers: { 'if-match': etag } })).status).toBe(
@@ -710,6 +712,15 @@ describe('the OpenAPI document', () => {
       expect(routesOf(restRouter(agent, { rootKeys })).sort()).toEqual(described.sort())
     }
     await agent.close()
+  })
+
+  it('says below which path its routes are', async () => {
+    const { url, server } = await serveAgent({ path: '/agents/a' })
+    const { json } = await http(url, '/v1/openapi.json')
+    expect((await new Validator().validate(structuredClone(json))).valid).toBe(true)
+    const [{ url: base }] = json.servers
+    const answer = await fetch(`http://127.0.0.1:${server.port}${base}/v1/health`)
+    expect(await answer.json()).toEqual({ status: 'ok' })
   })
 
   it('with access control every operation but the probe and itself asks for credentials', async () => {

@@ -290,7 +290,11 @@ function crowded(random: () => number): HttpProblem {
 }
 
 function valueOf(service: Service, exchange: Exchange, key: string): Uint8Array {
-  const { contentType, body } = exchange
+  const { contentType, body, request } = exchange
+  // Part of a value would take the place of all of it (RFC 9110 §14.5).
+  if (request.headers['content-range'] !== undefined) {
+    throw new InvalidOptionError('Content-Range', 'is not taken: give the whole value')
+  }
   switch (contentType) {
     case undefined:
     case BYTES_TYPE:
