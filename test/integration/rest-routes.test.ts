@@ -636,6 +636,13 @@ describe('the routes of REST', () => {
   it('limits, methods, a store without conditions, not ready', async () => {
     const { url } = await serveAgent({ limits: { maxBodyBytes: 1_000 } })
     const api = await OpenApiCheck.of(url)
+    const body = 'x'.repeat(1_001)
+    const packed = { 'content-encoding': 'gzip' }
+    for (const method of ['GET', 'HEAD', 'DELETE']) {
+      const at = '/v1/keys?key=/l/a'
+      expect((await api.http(at, { method, body })).status).toBe(413)
+      expect((await api.http(at, { method, body: 'x', headers: packed })).status).toBe(415)
+    }
     const large = await api.http('/v1/keys?key=/l/a', put('x'.repeat(1_001)))
     expect([large.status, large.json]).toMatchObject([
       413,
