@@ -260,6 +260,14 @@ describe('the REST transport', () => {
       code: 'SYNC_UNAVAILABLE',
       outcome: 'unknown',
     })
+    for (const [answer, code] of [
+      [413, 'SYNC_PAYLOAD_TOO_LARGE'],
+      [429, 'SYNC_OVERFLOW'],
+    ] as const) {
+      status = answer
+      const message = expect.stringContaining(`rest: the server answers ${answer}`)
+      await expect(commitTo(transport, put('/x', '1'))).rejects.toMatchObject({ code, message })
+    }
     status = 200
     for (page of ['<html>', '', 'null', '{}', '[]', '{"version":1}', '{"versions":[]}']) {
       const lost = { code: 'SYNC_UNAVAILABLE', outcome: 'unknown' }

@@ -32,6 +32,7 @@ const TRAVELLERS: readonly SyncError[] = [
   new TimeoutError('the write', 7, { outcome: 'stored' }),
   new errors.OverflowError('the queue', 9),
   new errors.PayloadTooLargeError('the value', 9, 8),
+  new errors.PayloadTooLargeError('dataResyncs', 9, 8, { unit: 'items' }),
   new errors.PluginError('a', 'init', new Error('secret')),
   new errors.BugError('a rule was broken'),
 ]
@@ -43,6 +44,8 @@ describe('errors that travel', () => {
     const back = errorFrom(JSON.parse(text), 'rest')
     expect(back.code).toBe(error.code)
     expect(back.retryable).toBe(error.retryable)
+    // Sizes and limits, as the other process has said them.
+    if ('limit' in error) expect(back.message).toBe(`rest: ${error.message}`)
     for (const field of [
       'outcome',
       'key',
