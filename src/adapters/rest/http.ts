@@ -69,7 +69,8 @@ export class HttpClient {
       else await this.#turn(request, call)
       try {
         const response = await this.#send(request, call, progress)
-        return await this.#reading(request, call, () => response.json() as Promise<T>)
+        const text = await this.#reading(request, call, () => response.text())
+        return this.#parse<T>(request, text)
       } finally {
         this.#next()
       }
@@ -187,6 +188,21 @@ export class HttpClient {
       throw new TransportUnavailableError(name, problem, { retryable: false })
     }
     return headers
+  }
+
+  #parse<T>({ write }: HttpRequest, text: string): T {
+    try {
+      return JSON.parse(text) as T
+    } catch {
+      // The cause would repeat what some other server says.
+      throw new TransportUnavailableError(
+        this.#settings.name,
+        'the server answers what is no JSON',
+        {
+          outcome: write === true ? 'unknown' : 'not-applied',
+        },
+      )
+    }
   }
 
   async #reading<T>(request: HttpRequest, call: Call, read: () => Promise<T>): Promise<T> {
