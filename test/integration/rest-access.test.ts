@@ -407,6 +407,16 @@ describe('access to a REST server', () => {
     expect((await http(base, '/agent/a', { method: 'PUT' })).json).toMatchObject({ key: '/a' })
   })
 
+  it('a TLS handshake that never ends is given up', async () => {
+    const { serverCert: cert, serverKey: key } = await certificates()
+    const { server, url } = await serveAgent({ tls: { cert, key }, headersTimeoutMs: 300 })
+    const startedAt = performance.now()
+    const begun = Uint8Array.of(0x16, 3, 1, 2, 0, 1)
+    expect(await Promise.all([rawHttp(url, ''), rawHttp(url, begun)])).toEqual(['', ''])
+    expect(performance.now() - startedAt).toBeLessThan(10_000)
+    await server.close()
+  })
+
   it('slow heads and bodies, large heads, too many connections are refused', async () => {
     const { url, server } = await serveAgent({
       headersTimeoutMs: 300,

@@ -64,8 +64,12 @@ export async function serveRest(
     keepAlive: true,
     noDelay: true,
   }
+  // Node would wait two minutes for a handshake, before it counts the time of a head.
+  const handshakeTimeout = common.headersTimeout
   const server: Server =
-    tls === undefined ? createServer(common, app) : createTlsServer({ ...common, ...tls }, app)
+    tls === undefined
+      ? createServer(common, app)
+      : createTlsServer({ ...common, handshakeTimeout, ...tls }, app)
   const connections = new Connections(server)
   server.maxConnections = settings.maxConnections
   server.listen({ host, port })
