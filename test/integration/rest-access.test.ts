@@ -366,6 +366,45 @@ describe('access to a REST server', () => {
     server.close()
   })
 
+  it('behind parsers that make something else of bytes: refused, not stored', async () => {
+    const agent = new Agent({ transport: memory() })
+    onTeardown(() => agent.close())
+    await agent.start()
+    const app = express()
+    app.use('/text', express.text({ type: '*/*' }))
+    app.use('/json', express.json({ type: '*/*' }))
+    app.use('/read', (request, _response, next) => {
+      request.resume().once('end', next)
+    })
+    app.use(['/text', '/json', '/read'], restRouter(agent))
+    const server = app.listen(0, '127.0.0.1')
+    onTeardown(() => server.close())
+    await once(server, 'listening')
+    const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const put = async (path: string, body: string | Uint8Array): Promise<number> => {
+      const headers = { 'content-type': 'application/octet-stream' }
+      return (await http(`${base}/${path}`, '/v1/keys?key=/x', { method: 'PUT', body, headers }))
+        .status
+    }
+    expect(await put('text', 'é €')).toBe(200)
+    expect(await put('text', '')).toBe(200)
+    for (const bytes of [[0xff], [0xef, 0xbb, 0xbf, 0x61], [0xf0, 0x9f, 0x98]]) {
+      expect([bytes, await put('text', Uint8Array.from(bytes))]).toEqual([bytes, 500])
+    }
+    expect(await put('json', '{ "a": 1 }')).toBe(500)
+    expect(await put('json', '')).toBe(200)
+    expect(await put('read', 'x')).toBe(500)
+    expect(await put('read', '')).toBe(200)
+    expect((await agent.get('/x'))?.bytes).toHaveLength(0)
+    const txn = await http(`${base}/json`, '/v1/txn', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '{ "ops": [] }',
+    })
+    expect(txn.status).toBe(200)
+    server.close()
+  })
+
   it('by Node’s own server, without Express', async () => {
     const agent = new Agent({ transport: memory() })
     onTeardown(() => agent.close())

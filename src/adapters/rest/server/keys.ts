@@ -290,7 +290,7 @@ function crowded(random: () => number): HttpProblem {
 }
 
 function valueOf(service: Service, exchange: Exchange, key: string): Uint8Array {
-  const { contentType, body, request } = exchange
+  const { contentType, request } = exchange
   // Part of a value would take the place of all of it (RFC 9110 §14.5).
   if (request.headers['content-range'] !== undefined) {
     throw new InvalidOptionError('Content-Range', 'is not taken: give the whole value')
@@ -301,9 +301,9 @@ function valueOf(service: Service, exchange: Exchange, key: string): Uint8Array 
     case PROTOBUF_TYPE:
     case 'application/protobuf':
       // A message may be kept in the store: what it is cut from is not to stay with it.
-      return new Uint8Array(body)
+      return new Uint8Array(exchange.bytes)
     case JSON_TYPE:
-      if (service.values.hasJson(key)) return service.values.fromJson(key, parseJson(body))
+      if (service.values.hasJson(key)) return service.values.fromJson(key, parseJson(exchange.body))
       throw new HttpProblem(
         415,
         'UNSUPPORTED_MEDIA_TYPE',
