@@ -262,13 +262,17 @@ export class TimeoutError extends SyncError {
 /** A bounded queue is full; the input was not taken. */
 export class OverflowError extends SyncError {
   readonly limit: number
-  constructor(what: string, limit: number) {
-    super('SYNC_OVERFLOW', `${what} is full (${limit})`, { retryable: true })
+  /** `problem` stands in place of what is said of the limit. */
+  constructor(what: string, limit: number, { problem }: { readonly problem?: string } = {}) {
+    super('SYNC_OVERFLOW', problem ?? `${what} is full (${limit})`, { retryable: true })
     this.limit = limit
   }
 }
 
-/** A value, a transaction or a request has more `unit`s than the transport takes. Nothing was written. */
+/**
+ * A value, a transaction or a request has more `unit`s than the transport takes. Nothing was written. `size` and `limit` are 0
+ * where the server does not say them.
+ */
 export class PayloadTooLargeError extends SyncError {
   readonly size: number
   readonly limit: number
@@ -276,9 +280,13 @@ export class PayloadTooLargeError extends SyncError {
     what: string,
     size: number,
     limit: number,
-    { unit = 'bytes', ...options }: SyncErrorOptions & { readonly unit?: string } = {},
+    {
+      unit = 'bytes',
+      problem = `${what} has ${size} ${unit}, the limit is ${limit}`,
+      ...options
+    }: SyncErrorOptions & { readonly unit?: string; readonly problem?: string } = {},
   ) {
-    super('SYNC_PAYLOAD_TOO_LARGE', `${what} has ${size} ${unit}, the limit is ${limit}`, options)
+    super('SYNC_PAYLOAD_TOO_LARGE', problem, options)
     this.size = size
     this.limit = limit
   }

@@ -5,6 +5,7 @@ import type { Agent } from '../agent/agent.ts'
 import { describeError, isSyncError } from '../api/errors.ts'
 import type { Served } from '../api/served.ts'
 import type { Client } from '../serving/access.ts'
+import { PipelinedResponses } from '../serving/pipelined-responses.ts'
 import { loadAssets } from './assets.ts'
 import type { Asset, Assets } from './assets.ts'
 import { ChangeFeed } from './change-feed.ts'
@@ -49,6 +50,7 @@ export class Dashboard {
   readonly #values: Values
   readonly #keys: Keys
   readonly #state: StateFeed
+  readonly #pipelined = new PipelinedResponses()
   #assets: Promise<Assets> | undefined
 
   constructor(agent: Agent, options: ResolvedDashboardOptions) {
@@ -65,6 +67,7 @@ export class Dashboard {
 
     this.app.disable('x-powered-by').set('query parser', 'simple').set('etag', false)
     this.app.use((request, response, next) => {
+      this.#pipelined.follow(request, response)
       setSecurityHeaders(response)
       this.#guard.admit(request)
       next()

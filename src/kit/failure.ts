@@ -66,7 +66,9 @@ export function errorFrom(failure: Failure, transport: string): SyncError {
     case 'SYNC_REFUSED':
       return new RefusedError((failure.refusals ?? []).map(refusalFrom))
     case 'SYNC_PAYLOAD_TOO_LARGE':
-      return new PayloadTooLargeError('the request', failure.size ?? 0, failure.limit ?? 0)
+      return new PayloadTooLargeError('the request', failure.size ?? 0, failure.limit ?? 0, {
+        problem: `${transport}: ${message}`,
+      })
     case 'SYNC_UNSUPPORTED_OPTION':
       return new UnsupportedOptionError(failure.option ?? 'the option', transport, message)
     case 'SYNC_INVALID_KEY':
@@ -76,7 +78,9 @@ export function errorFrom(failure: Failure, transport: string): SyncError {
     case 'SYNC_ACCESS_DENIED':
       return new AccessDeniedError(transport, reasonOf(message))
     case 'SYNC_OVERFLOW':
-      return new OverflowError(`${transport}: ${message}`, failure.limit ?? 0)
+      return new OverflowError(transport, failure.limit ?? 0, {
+        problem: `${transport}: ${message}`,
+      })
     case 'SYNC_CLOSED':
     case 'SYNC_UNAVAILABLE':
       return new TransportUnavailableError(transport, message, {
@@ -100,6 +104,12 @@ export function errorFrom(failure: Failure, transport: string): SyncError {
     case 'SYNC_PLUGIN_FAILED':
     case 'SYNC_BUG':
       return new SyncError(code, `${transport}: ${message}`, { retryable })
+    default:
+      // The other process is of a later version: it fails for a reason that is not known here.
+      return new TransportUnavailableError(transport, `${message} (${String(code)})`, {
+        retryable,
+        outcome: failure.outcome ?? 'unknown',
+      })
   }
 }
 

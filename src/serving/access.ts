@@ -3,6 +3,7 @@ import { InvalidOptionError } from '../api/errors.ts'
 import { assertPrefix, hasPrefix } from '../api/key.ts'
 import { checkOptions, isString, isStrings } from '../api/options.ts'
 import { isLoopback } from '../kit/loopback.ts'
+import { commonPrefixes } from '../kit/prefix-index.ts'
 
 export { isLoopback } from '../kit/loopback.ts'
 
@@ -61,8 +62,8 @@ export function accessControl(
     checkGrant(grant, i)
     const client = new GrantedClient(
       grant.name,
-      within(grant.read ?? [], served),
-      within(grant.write ?? [], served),
+      commonPrefixes(grant.read ?? [], served),
+      commonPrefixes(grant.write ?? [], served),
     )
     const [known, id] =
       grant.token === undefined
@@ -152,16 +153,6 @@ function checkGrant(grant: Grant, index: number): void {
     throw new InvalidOptionError(where, 'needs one of token and certificate')
   }
   for (const prefix of [...(grant.read ?? []), ...(grant.write ?? [])]) assertPrefix(prefix)
-}
-
-/** What lies in both: the longer one of two prefixes where one begins with the other. */
-function within(prefixes: readonly string[], served: readonly string[]): string[] {
-  return prefixes.flatMap((prefix) =>
-    served.flatMap((other) => {
-      if (hasPrefix(prefix, other)) return [prefix]
-      return hasPrefix(other, prefix) ? [other] : []
-    }),
-  )
 }
 
 function isToken(value: unknown): string | undefined {

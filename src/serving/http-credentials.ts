@@ -20,30 +20,43 @@ export function credentialsOf(request: IncomingMessage): Credentials {
  * True for a request that a program of this machine sends, by this machine's own names, and not for somebody else: what
  * servers without access control answer.
  */
-export function isFromThisMachine({ socket, headers }: IncomingMessage): boolean {
+export function isFromThisMachine({ socket, headers, url }: IncomingMessage): boolean {
   const { localAddress = '', remoteAddress = '' } = socket
+  const { authority } = targetOf(url)
   return (
     isLoopback(localAddress) &&
     isLoopback(remoteAddress) &&
     isLocalHost(headers.host) &&
+    (authority === undefined || isLocalHost(authority)) &&
     !isPassedOn(headers)
   )
 }
 
+/**
+ * What a request is for: a path with its query, in the absolute form that proxies are sent (`http://host/path`, RFC 9112
+ * §3.2.2) also the host and port.
+ */
+export function targetOf(url: string | undefined): {
+  readonly authority: string | undefined
+  readonly target: string
+} {
+  const [start, authority] = /^[a-z][a-z\d+.-]*:\/\/(?<authority>[^/?]*)/iu.exec(url ?? '') ?? ['']
+  return { authority, target: (url ?? '').slice(start.length) }
+}
+
 /** What proxies add, each its own; one that adds nothing cannot be told from a program of this machine. */
-const PROXY_HEADERS = [
+const PROXY_HEADERS: ReadonlySet<string> = new Set([
   'forwarded',
   'via',
-  'x-forwarded-for',
-  'x-forwarded-host',
-  'x-forwarded-proto',
   'x-real-ip',
   'x-envoy-external-address',
-] as const
+])
 
 /** True for a request that a proxy sends for somebody. */
 export function isPassedOn(headers: IncomingHttpHeaders): boolean {
-  return PROXY_HEADERS.some((name) => headers[name] !== undefined)
+  return Object.keys(headers).some(
+    (name) => name.startsWith('x-forwarded-') || PROXY_HEADERS.has(name),
+  )
 }
 
 /** True when a Host header names this machine itself: a page of another site can have its name lead here (DNS rebinding). */

@@ -566,6 +566,23 @@ describe('events', () => {
     })
   })
 
+  it('end with a connection on which they were asked for one behind the other', async () => {
+    const page = await servePage(networkAgent(), { maxWatchers: 2 })
+    const socket = connect(Number(new URL(page.url()).port), '127.0.0.1')
+    onTeardown(() => socket.destroy())
+    socket.on('error', () => {}).resume()
+    socket.write('GET /dashboard/api/events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n'.repeat(2))
+    /** Of as many as there may be, asked for together. */
+    const statuses = async (): Promise<string> => {
+      const all = await Promise.all([1, 2].map(() => fetch(page.url('api/events'))))
+      await Promise.all(all.map(async ({ body }) => body?.cancel()))
+      return all.map(({ status }) => status).join()
+    }
+    await waitFor(async () => (await statuses()) === '503,503')
+    socket.destroy()
+    await waitFor(async () => (await statuses()) === '200,200')
+  })
+
   it('are not kept for a page that never reads: it is cut off, and memory is bounded', async () => {
     const agent = networkAgent()
     const page = await servePage(agent)

@@ -205,6 +205,11 @@ describe('access to a REST server', () => {
       const answer = await http(url, at, { method: 'PUT', headers: { host } })
       expect([host, answer.status]).toEqual([host, 403])
     }
+    const elsewhere = await rawHttp(
+      url,
+      `GET http://evil.example${at} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n`,
+    )
+    expect(elsewhere).toContain('HTTP/1.1 403')
     for (const host of [
       'localhost',
       `localhost:${server.port}`,
@@ -223,6 +228,7 @@ describe('access to a REST server', () => {
       { 'x-forwarded-for': '10.0.0.9' },
       { 'x-forwarded-proto': 'https' },
       { 'x-forwarded-host': 'agent.example' },
+      { 'x-forwarded-port': '443' },
       { 'x-real-ip': '10.0.0.9' },
       { via: '1.1 proxy' },
     ] as const) {
@@ -328,7 +334,8 @@ describe('access to a REST server', () => {
     await agent.start()
     const app = express()
     app.use(express.json())
-    app.use('/a/b', restRouter(agent))
+    app.use(express.raw({ limit: '1mb' }))
+    app.use('/a/b', restRouter(agent, { limits: { maxBodyBytes: 1_000 } }))
     app.get('/a/b/other', (_request, response) => {
       response.send('theirs')
     })
@@ -343,11 +350,75 @@ describe('access to a REST server', () => {
       body: '{"ops":[{"op":"put","key":"/x","value":""}]}',
     })
     expect(txn.status).toBe(200)
+    const bytes = { 'content-type': 'application/octet-stream' }
+    for (const [size, status] of [
+      [1_000, 200],
+      [1_001, 413],
+    ] as const) {
+      const sent = { method: 'PUT', headers: bytes, body: Buffer.alloc(size) }
+      expect((await http(base, '/v1/keys?key=/y', sent)).status).toBe(status)
+    }
     expect((await http(base, '/other')).text).toBe('theirs')
     const transport = rest({ url: base })
     await transport.open(realIo())
     expect(await transport.get(['/x'], realIo())).toHaveLength(1)
     await transport.close()
+    server.close()
+  })
+
+  it('behind parsers that make something else of bytes: refused, not stored', async () => {
+    const agent = new Agent({ transport: memory() })
+    onTeardown(() => agent.close())
+    await agent.start()
+    const app = express()
+    app.use('/text', express.text({ type: '*/*' }))
+    app.use('/json', express.json({ type: '*/*' }))
+    app.use('/read', (request, _response, next) => {
+      request.resume().once('end', next)
+    })
+    app.use(['/text', '/json', '/read'], restRouter(agent))
+    const server = app.listen(0, '127.0.0.1')
+    onTeardown(() => server.close())
+    await once(server, 'listening')
+    const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const put = async (path: string, body: string | Uint8Array): Promise<number> => {
+      const headers = { 'content-type': 'application/octet-stream' }
+      return (await http(`${base}/${path}`, '/v1/keys?key=/x', { method: 'PUT', body, headers }))
+        .status
+    }
+    expect(await put('text', 'é €')).toBe(200)
+    expect(await put('text', '')).toBe(200)
+    for (const bytes of [[0xff], [0xef, 0xbb, 0xbf, 0x61], [0xf0, 0x9f, 0x98]]) {
+      expect([bytes, await put('text', Uint8Array.from(bytes))]).toEqual([bytes, 500])
+    }
+    expect(await put('json', '{ "a": 1 }')).toBe(500)
+    expect(await put('json', '')).toBe(200)
+    expect(await put('read', 'x')).toBe(500)
+    expect(await put('read', '')).toBe(200)
+    expect((await agent.get('/x'))?.bytes).toHaveLength(0)
+    const txn = await http(`${base}/json`, '/v1/txn', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '{ "ops": [] }',
+    })
+    expect(txn.status).toBe(200)
+    server.close()
+  })
+
+  it('by Node’s own server, without Express', async () => {
+    const agent = new Agent({ transport: memory() })
+    onTeardown(() => agent.close())
+    await agent.start()
+    const server = createServer(restRouter(agent)).listen(0, '127.0.0.1')
+    onTeardown(() => server.close())
+    await once(server, 'listening')
+    const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    expect((await http(base, '/v1/keys?key=/x', { method: 'PUT' })).json).toMatchObject({
+      key: '/x',
+    })
+    for (const path of ['/', '/elsewhere', '/v1/elsewhere', '/v1']) {
+      expect((await http(base, path)).json).toMatchObject({ status: 404, code: 'NOT_FOUND' })
+    }
     server.close()
   })
 
@@ -373,6 +444,16 @@ describe('access to a REST server', () => {
     expect(broken.text).not.toContain('secret')
     expect((await http(base, '/agent/v1/health')).status).toBe(200)
     expect((await http(base, '/agent/a', { method: 'PUT' })).json).toMatchObject({ key: '/a' })
+  })
+
+  it('a TLS handshake that never ends is given up', async () => {
+    const { serverCert: cert, serverKey: key } = await certificates()
+    const { server, url } = await serveAgent({ tls: { cert, key }, headersTimeoutMs: 300 })
+    const startedAt = performance.now()
+    const begun = Uint8Array.of(0x16, 3, 1, 2, 0, 1)
+    expect(await Promise.all([rawHttp(url, ''), rawHttp(url, begun)])).toEqual(['', ''])
+    expect(performance.now() - startedAt).toBeLessThan(10_000)
+    await server.close()
   })
 
   it('slow heads and bodies, large heads, too many connections are refused', async () => {

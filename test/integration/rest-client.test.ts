@@ -2,11 +2,13 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { inspect } from 'node:util'
 import { describe, expect, it } from '@jest/globals'
 import { lmdb } from '../../src/adapters/lmdb/index.ts'
 import { rest } from '../../src/adapters/rest/index.ts'
 import { serveRest } from '../../src/adapters/rest/server/index.ts'
 import { Agent, memory, raw } from '../../src/index.ts'
+import { listOf } from '../../src/kit/list-of.ts'
 import type { Checkpoint, RefusedError, VersionConflictError } from '../../src/index.ts'
 import { KeptOpen } from '../support/kept-open.ts'
 import { openLink } from '../support/link.ts'
@@ -244,9 +246,11 @@ describe('the REST transport', () => {
       option: 'url',
     })
     let status = 502
-    const proxy = createServer((_request, response) =>
-      response.writeHead(status).end('<html>'),
-    ).listen(0, '127.0.0.1')
+    let page = '<html>'
+    const proxy = createServer((_request, response) => response.writeHead(status).end(page)).listen(
+      0,
+      '127.0.0.1',
+    )
     onTeardown(() => proxy.close())
     await once(proxy, 'listening')
     const transport = rest({ url: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}` })
@@ -256,13 +260,61 @@ describe('the REST transport', () => {
       code: 'SYNC_UNAVAILABLE',
       outcome: 'unknown',
     })
+    for (const [answer, code] of [
+      [413, 'SYNC_PAYLOAD_TOO_LARGE'],
+      [429, 'SYNC_OVERFLOW'],
+    ] as const) {
+      status = answer
+      const message = expect.stringContaining(`rest: the server answers ${answer}`)
+      await expect(commitTo(transport, put('/x', '1'))).rejects.toMatchObject({ code, message })
+    }
     status = 200
-    await expect(commitTo(transport, put('/x', '1'))).rejects.toMatchObject({
-      code: 'SYNC_UNAVAILABLE',
-      outcome: 'unknown',
-    })
+    for (page of ['<html>', '', 'null', '{}', '[]', '{"version":1}', '{"versions":[]}']) {
+      const lost = { code: 'SYNC_UNAVAILABLE', outcome: 'unknown' }
+      const two = commitTo(transport, put('/x', '1'), put('/y', '1'))
+      await expect(commitTo(transport, put('/x', '1'))).rejects.toMatchObject(lost)
+      await expect(two).rejects.toMatchObject(lost)
+      const none = { code: 'SYNC_UNAVAILABLE', outcome: 'not-applied' }
+      await expect(transport.get(['/x'], realIo())).rejects.toMatchObject(none)
+      const list = listOf(transport, '', realIo())[Symbol.asyncIterator]()
+      await expect(list.next()).rejects.toMatchObject(none)
+    }
     await transport.close()
     await expect(commitTo(transport, put('/x', '1'))).rejects.toMatchObject({ code: 'SYNC_CLOSED' })
+  })
+
+  it('a list in place of the rest of a transaction: its first part is not told after it', async () => {
+    const pair = (key: string): object => ({ key, value: '', version: '1', revision: 1 })
+    const changes = (key: string): object => ({ changes: [{ type: 'put', ...pair(key) }] })
+    const events = [
+      ['resync-begin', { reason: 'startup' }],
+      ['resync-end', {}],
+      ['changes', { ...changes('/part'), more: true }],
+      ['resync-begin', { reason: 'compacted' }],
+      ['pairs', { pairs: [pair('/listed')] }],
+      ['resync-end', {}],
+      ['changes', changes('/behind')],
+    ] as const
+    const server = createServer((_request, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      for (const [event, data] of events) {
+        response.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`)
+      }
+      response.end()
+    }).listen(0, '127.0.0.1')
+    onTeardown(() => server.close())
+    await once(server, 'listening')
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const keys: string[] = []
+    const read = async (): Promise<void> => {
+      for await (const batch of rest({ url }).stream([''], undefined, realIo())) {
+        if (batch.kind === 'pairs') for (const each of batch.pairs) keys.push(each.key)
+        if (batch.kind !== 'changes') continue
+        for (const change of batch.changes) if (change.type === 'put') keys.push(change.pair.key)
+      }
+    }
+    await expect(read()).rejects.toMatchObject({ code: 'SYNC_UNAVAILABLE' })
+    expect(keys).toEqual(['/listed', '/behind'])
   })
 
   it('a fetch that sends a write again, as browsers may, has it done once', async () => {
@@ -305,6 +357,28 @@ describe('the REST transport', () => {
     await Promise.all(held)
     expect(await agent.get('/x/late')).toBeUndefined()
     await agent.put('/x/late', value('1'))
+  })
+
+  it('a token that no header can have is sent to nobody and shown to nobody', async () => {
+    const { url } = await serveAgent()
+    const secret = 'secret-token-0123456789'
+    for (const token of [`${secret}\nanother line`, `${secret}…`]) {
+      for (const options of [{ token: () => token }, { headers: { authorization: token } }]) {
+        const transport = rest({ url, ...options })
+        const refused = (await transport.open(realIo()).catch((error: unknown) => error)) as Error
+        expect(refused).toMatchObject({ code: 'SYNC_UNAVAILABLE', retryable: false })
+        expect(inspect(refused)).not.toContain(secret)
+        await expect(commitTo(transport, put('/x', '1'))).rejects.toMatchObject({
+          code: 'SYNC_UNAVAILABLE',
+          outcome: 'not-applied',
+        })
+        await transport.close()
+      }
+    }
+    // What a file with one line has.
+    const transport = rest({ url, token: `${secret}\n` })
+    await transport.open(realIo())
+    await transport.close()
   })
 
   it('a function for headers is asked for every request; one that throws is no answer', async () => {

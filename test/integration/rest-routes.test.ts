@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals'
 import { restRouter } from '../../src/adapters/rest/server/index.ts'
 import { Agent, codec, memory, model, raw } from '../../src/index.ts'
 import type { Transport } from '../../src/index.ts'
-import { http } from '../support/http.ts'
+import { http, rawHttp } from '../support/http.ts'
 import { KeptOpen } from '../support/kept-open.ts'
 import { OpenApiCheck } from '../support/openapi.ts'
 import type { OpenApi } from '../support/openapi.ts'
@@ -103,11 +103,26 @@ describe('the routes of REST', () => {
       (await api.http('/v1/keys?key=/none', put('x', { ...BYTES, 'if-none-match': '"y"' }))).status,
     ).toBe(200)
     expect((await api.http(at, put('x', { ...BYTES, 'if-match': 'x' }))).status).toBe(400)
+    const part = { ...BYTES, 'content-range': 'bytes 0-0/5' }
+    expect((await api.http(at, put('x', part))).status).toBe(400)
     const both = { ...BYTES, 'if-match': etag, 'if-none-match': '*' }
     expect((await api.http(at, put('x', both))).status).toBe(400)
     expect((await api.http(at, { method: 'DELETE', headers: { 'if-match': etag } })).status).toBe(
       412,
     )
+    const unless = async (tags: string, where = at): Promise<[number, unknown]> => {
+      const headers = { 'if-none-match': tags }
+      const answer = await api.http(where, { method: 'DELETE', headers })
+      return [answer.status, answer.json.deleted]
+    }
+    for (const tags of ['*', '"x"']) {
+      expect(await unless(tags, '/v1/keys?key=/none/at/all')).toEqual([200, 0])
+    }
+    const present = (await api.http(at)).headers.etag ?? ''
+    for (const tags of ['*', `"x", ${present}`]) {
+      expect(await unless(tags)).toEqual([412, undefined])
+    }
+    expect(await unless('"x"', '/v1/keys?key=/none')).toEqual([200, 1])
     expect((await api.http(at, { method: 'DELETE' })).json).toEqual({
       outcome: 'applied',
       key: '/a/key',
@@ -472,6 +487,11 @@ describe('the routes of REST', () => {
       (await api.http('/v1/keys?key=/other', put('x', { ...BYTES, 'content-encoding': 'gzip' })))
         .status,
     ).toBe(415)
+    const packed = await rawHttp(
+      url,
+      'PUT /v1/keys?key=/other HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n',
+    )
+    expect(packed).toContain('HTTP/1.1 415')
     await api.http('/v1/keys?key=/lamp/bad', put('no lamp'))
     expect(
       (await api.http('/v1/keys?key=/lamp/bad', { headers: { accept: 'application/json' } }))
@@ -593,9 +613,36 @@ describe('the routes of REST', () => {
     expect((await http(url, '/V1/keys', put('x'))).json.key).toBe('/V1/keys')
   })
 
+  it('a request in the absolute form that proxies are sent reaches the key that was written', async () => {
+    for (const path of ['/', '/agents/a']) {
+      const { url, agent, server } = await serveAgent({ path, rootKeys: true })
+      const host = `localhost:${server.port}`
+      for (const [target, key] of [
+        ['/v1/key/by/path', '/by/path'],
+        ['/v1/keys?key=by%20query', 'by query'],
+        ['/by/root?ttl=1h', '/by/root'],
+      ] as const) {
+        const base = new URL(url).pathname.replace(/\/$/u, '')
+        const answer = await rawHttp(
+          url,
+          `PUT http://${host}${base}${target} HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\ncontent-length: 1\r\n\r\nx`,
+        )
+        expect(answer).toContain(`"key":${JSON.stringify(key)}`)
+        expect((await agent.get(key))?.key).toBe(key)
+      }
+    }
+  })
+
   it('limits, methods, a store without conditions, not ready', async () => {
     const { url } = await serveAgent({ limits: { maxBodyBytes: 1_000 } })
     const api = await OpenApiCheck.of(url)
+    const body = 'x'.repeat(1_001)
+    const packed = { 'content-encoding': 'gzip' }
+    for (const method of ['GET', 'HEAD', 'DELETE']) {
+      const at = '/v1/keys?key=/l/a'
+      expect((await api.http(at, { method, body })).status).toBe(413)
+      expect((await api.http(at, { method, body: 'x', headers: packed })).status).toBe(415)
+    }
     const large = await api.http('/v1/keys?key=/l/a', put('x'.repeat(1_001)))
     expect([large.status, large.json]).toMatchObject([
       413,
@@ -672,6 +719,15 @@ describe('the OpenAPI document', () => {
       expect(routesOf(restRouter(agent, { rootKeys })).sort()).toEqual(described.sort())
     }
     await agent.close()
+  })
+
+  it('says below which path its routes are', async () => {
+    const { url, server } = await serveAgent({ path: '/agents/a' })
+    const { json } = await http(url, '/v1/openapi.json')
+    expect((await new Validator().validate(structuredClone(json))).valid).toBe(true)
+    const [{ url: base }] = json.servers
+    const answer = await fetch(`http://127.0.0.1:${server.port}${base}/v1/health`)
+    expect(await answer.json()).toEqual({ status: 'ok' })
   })
 
   it('with access control every operation but the probe and itself asks for credentials', async () => {

@@ -1,3 +1,4 @@
+import { connect } from 'node:net'
 import { describe, expect, it } from '@jest/globals'
 import { EventSource } from 'eventsource'
 import { Registry } from 'prom-client'
@@ -191,6 +192,32 @@ describe('a watch over REST', () => {
     await agent.close()
     expect((await watch.until('closed')).data).toMatchObject({ code: 'SYNC_CLOSED' })
     await waitFor(() => watch.ended && watchers === 0)
+  })
+
+  it('watches sent one behind the other on a connection end with it, and give back their places', async () => {
+    let watchers = 0
+    let most = 0
+    const instrumentation: Instrumentation = {
+      watchers: ({ change }) => {
+        watchers += change
+        most = Math.max(most, watchers)
+      },
+    }
+    const limits = { maxWatchers: 5 }
+    const { url, server } = await serveAgent({ limits }, { instrumentation })
+    const socket = connect(server.port, '127.0.0.1')
+    onTeardown(() => socket.destroy())
+    socket.on('error', () => {}).resume()
+    const requests = ['/v1/watch?prefix=', '/v1/keys?prefix=', '/v1/watch?prefix=']
+    socket.write(requests.map((path) => `GET ${path} HTTP/1.1\r\nhost: localhost\r\n\r\n`).join(''))
+    await waitFor(() => most === 2)
+    socket.destroy()
+    await waitFor(() => watchers === 0)
+    const all = await Promise.all(
+      Array.from({ length: limits.maxWatchers }, () => openSse(url, '/v1/watch?prefix=')),
+    )
+    expect(all.map(({ status }) => status)).toEqual(all.map(() => 200))
+    for (const each of all) each.stop()
   })
 
   it('remote watchers show in the metrics', async () => {

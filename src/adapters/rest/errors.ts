@@ -57,8 +57,9 @@ export async function answeredError(
   if (status === 404 || status === 405 || status === 501) {
     return new InvalidOptionError('url', `leads to no agent: the server answers ${answer}`)
   }
-  if (status === 413) return new PayloadTooLargeError('the request', 0, 0)
-  if (status === 429) return new OverflowError(`${name}: ${answer}`, 0)
+  const problem = `${name}: the server answers ${answer}`
+  if (status === 413) return new PayloadTooLargeError('the request', 0, 0, { problem })
+  if (status === 429) return new OverflowError(name, 0, { problem })
   return new TransportUnavailableError(name, `the server answers ${answer}`, {
     outcome: write ? 'unknown' : 'not-applied',
   })

@@ -69,7 +69,8 @@ export class HttpClient {
       else await this.#turn(request, call)
       try {
         const response = await this.#send(request, call, progress)
-        return await this.#reading(request, call, () => response.json() as Promise<T>)
+        const text = await this.#reading(request, call, () => response.text())
+        return this.#parse<T>(request, text)
       } finally {
         this.#next()
       }
@@ -170,12 +171,37 @@ export class HttpClient {
   }
 
   async #credentials(): Promise<Record<string, string>> {
+    const { name } = this.#settings
+    let headers: Record<string, string>
     try {
-      return await this.#settings.headers()
+      headers = await this.#settings.headers()
     } catch (cause) {
       if (isSyncError(cause)) throw cause
       const problem = `no credentials: ${describeError(cause)}`
-      throw new TransportUnavailableError(this.#settings.name, problem, { cause })
+      throw new TransportUnavailableError(name, problem, { cause })
+    }
+    try {
+      void new Headers(headers)
+    } catch {
+      // The cause names the token.
+      const problem = 'the token or a header cannot be sent: it is no header text'
+      throw new TransportUnavailableError(name, problem, { retryable: false })
+    }
+    return headers
+  }
+
+  #parse<T>({ write }: HttpRequest, text: string): T {
+    try {
+      return JSON.parse(text) as T
+    } catch {
+      // The cause would repeat what some other server says.
+      throw new TransportUnavailableError(
+        this.#settings.name,
+        'the server answers what is no JSON',
+        {
+          outcome: write === true ? 'unknown' : 'not-applied',
+        },
+      )
     }
   }
 

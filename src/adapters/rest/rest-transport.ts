@@ -96,11 +96,11 @@ export class RestTransport implements Transport {
       const path = `/v1/keys?prefix=${encodeURIComponent(prefix)}&limit=${limit}${behind}`
       const request: HttpRequest = { method: 'GET', path, headers: { accept: JSON_TYPE } }
       // oxlint-disable-next-line no-await-in-loop -- a page tells where the next one begins
-      const page = await this.#send<WirePairs>(request, io, this.#settings.commandTimeoutMs)
-      yield page.pairs.map(rawPair)
-      left -= page.pairs.length
-      after = page.pairs.at(-1)?.key
-      if (page.next === undefined || after === undefined || left <= 0) return
+      const { pairs, next } = await this.#read(request, io)
+      yield pairs
+      left -= pairs.length
+      after = pairs.at(-1)?.key
+      if (next === undefined || after === undefined || left <= 0) return
     }
   }
 
@@ -114,8 +114,8 @@ export class RestTransport implements Transport {
         headers: { 'content-type': JSON_TYPE },
         body: JSON.stringify({ keys: keys.slice(i, i + most) }),
       }
-      const answer = await this.#send<WirePairs>(request, io, this.#settings.commandTimeoutMs)
-      for (const pair of answer.pairs) found.push(rawPair(pair))
+      const { pairs } = await this.#read(request, io)
+      for (const pair of pairs) found.push(pair)
     }
     return found
   }
@@ -124,13 +124,7 @@ export class RestTransport implements Transport {
     const [only] = ops
     const request =
       ops.length === 1 && only !== undefined ? oneOp(only, options) : transaction(ops, options)
-    const written = await this.#send<WireWritten>(request, io, options.timeoutMs)
-    const { versions, version, deleted, receivers } = written
-    return {
-      versions: versions?.map((each) => each ?? undefined) ?? [version],
-      ...(deleted === undefined ? {} : { deleted }),
-      ...(receivers === undefined ? {} : { receivers }),
-    }
+    return this.#send(request, io, options.timeoutMs, (answer) => writtenOf(answer, ops))
   }
 
   async close(): Promise<void> {
@@ -143,9 +137,31 @@ export class RestTransport implements Transport {
     return Math.min(count, this.#info?.limits['maxKeys'] ?? count)
   }
 
-  async #send<T>(request: HttpRequest, io: Io, timeoutMs: number): Promise<T> {
+  #read(request: HttpRequest, io: Io): Promise<ReadPairs> {
+    return this.#send(request, io, this.#settings.commandTimeoutMs, pairsOf)
+  }
+
+  /** What `read` makes of the answer; it throws for one that is not ours. */
+  async #send<T>(
+    request: HttpRequest,
+    io: Io,
+    timeoutMs: number,
+    read: (answer: unknown) => T,
+  ): Promise<T> {
+    const answer = await this.#answer(request, io, timeoutMs)
     try {
-      return await this.#http.json<T>(request, io, timeoutMs)
+      return read(answer)
+    } catch (cause) {
+      throw new TransportUnavailableError(this.name, 'the server answers what is not understood', {
+        cause,
+        outcome: request.write === true ? 'unknown' : 'not-applied',
+      })
+    }
+  }
+
+  async #answer(request: HttpRequest, io: Io, timeoutMs: number): Promise<unknown> {
+    try {
+      return await this.#http.json<unknown>(request, io, timeoutMs)
     } catch (error) {
       // The caller gave the time; how much of it the server got is no concern of theirs.
       if (error instanceof TimeoutError && error.timeoutMs !== timeoutMs) {
@@ -156,11 +172,40 @@ export class RestTransport implements Transport {
   }
 
   #learn(info: WireInfo): void {
-    if (info?.name !== 'rx-datasync' || typeof info.capabilities !== 'object') {
+    const { name, capabilities, limits } = info ?? {}
+    if (name !== 'rx-datasync' || !isObject(capabilities) || !isObject(limits)) {
       throw new TransportUnavailableError(this.name, 'the server is no rx-datasync')
     }
     this.#info = info
   }
+}
+
+interface ReadPairs {
+  readonly pairs: readonly RawPair[]
+  readonly next: string | undefined
+}
+
+/** @throws TypeError for what is no list */
+function pairsOf(answer: unknown): ReadPairs {
+  const { pairs, next } = answer as WirePairs
+  return { pairs: pairs.map(rawPair), next }
+}
+
+/** @throws TypeError for what does not say what became of the ops */
+function writtenOf(answer: unknown, ops: readonly Op[]): CommitResult {
+  const { versions, version, deleted, receivers } = answer as WireWritten
+  const all = versions?.map((each) => each ?? undefined) ?? [version]
+  const told = ops.every(({ type }, i) => type !== 'put' || typeof all[i] === 'string')
+  if (!told) throw new TypeError('a version is missing')
+  return {
+    versions: all,
+    ...(deleted === undefined ? {} : { deleted }),
+    ...(receivers === undefined ? {} : { receivers }),
+  }
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null
 }
 
 function oneOp(op: Op, options: CommitOptions): HttpRequest {

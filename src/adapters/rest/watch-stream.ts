@@ -134,6 +134,8 @@ class EventFolder {
         this.#onInfo(JSON.parse(data) as WireInfo)
         return
       case EVENTS.begin: {
+        // Of a transaction that does not go on: the list has it.
+        this.#parts = []
         const { reason } = JSON.parse(data) as WireBegin
         if (reason === 'reconnected' || reason === 'compacted') {
           this.#batches.push({ kind: 'reset', reason })

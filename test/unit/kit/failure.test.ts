@@ -32,6 +32,7 @@ const TRAVELLERS: readonly SyncError[] = [
   new TimeoutError('the write', 7, { outcome: 'stored' }),
   new errors.OverflowError('the queue', 9),
   new errors.PayloadTooLargeError('the value', 9, 8),
+  new errors.PayloadTooLargeError('dataResyncs', 9, 8, { unit: 'items' }),
   new errors.PluginError('a', 'init', new Error('secret')),
   new errors.BugError('a rule was broken'),
 ]
@@ -43,6 +44,8 @@ describe('errors that travel', () => {
     const back = errorFrom(JSON.parse(text), 'rest')
     expect(back.code).toBe(error.code)
     expect(back.retryable).toBe(error.retryable)
+    // Sizes and limits, as the other process has said them.
+    if ('limit' in error) expect(back.message).toBe(`rest: ${error.message}`)
     for (const field of [
       'outcome',
       'key',
@@ -79,6 +82,20 @@ describe('errors that travel', () => {
   it('of what is no error of ours nothing is told', () => {
     for (const thrown of [new Error('secret'), 'secret', undefined, { message: 'secret' }]) {
       expect(failureOf(thrown)).toEqual({ code: 'SYNC_BUG', message: 'internal error' })
+    }
+  })
+
+  it('a code of a later version is a failure all the same, with what became of the write', () => {
+    for (const [outcome, told] of [
+      ['stored', 'stored'],
+      [undefined, 'unknown'],
+    ] as const) {
+      const failure = { code: 'SYNC_OF_LATER', message: 'too late', retryable: true }
+      const text = JSON.stringify({ ...failure, outcome })
+      const back = errorFrom(JSON.parse(text), 'rest')
+      expect(back).toBeInstanceOf(TransportUnavailableError)
+      expect(back).toMatchObject({ code: 'SYNC_UNAVAILABLE', retryable: true, outcome: told })
+      expect(back.message).toBe('rest: too late (SYNC_OF_LATER)')
     }
   })
 

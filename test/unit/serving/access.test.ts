@@ -29,3 +29,23 @@ describe('names of certificates', () => {
     expect(shown({ subject: { CN: ['x', 'dns:agent-1.test'] } })).toBeUndefined()
   })
 })
+
+describe('grants', () => {
+  it('what may be read and written is told once, as far as it is served, none inside another', () => {
+    const token = 'a-token-of-somebody'
+    const read = ['/b/deep/', '/a/x/', '/a/', '/b/', '/a/', '/c']
+    const identify = accessControl([{ name: 'a', token, read, write: ['/a/x/'] }], ['/a/', '/b/d'])
+    const client = identify({ token })
+    expect(client?.readable).toEqual(['/a/', '/b/d'])
+    expect(client?.writable).toEqual(['/a/x/'])
+    for (const [key, reads, writes] of [
+      ['/a/x/1', true, true],
+      ['/a/1', true, false],
+      ['/b/deep/1', true, false],
+      ['/b/e', false, false],
+      ['/c', false, false],
+    ] as const) {
+      expect([key, client?.mayRead(key), client?.mayWrite(key)]).toEqual([key, reads, writes])
+    }
+  })
+})

@@ -2,28 +2,62 @@ import type { IncomingMessage } from 'node:http'
 import { ClosedError } from '../../../api/errors.ts'
 import { HttpProblem } from './problem.ts'
 
+export interface Body {
+  readonly bytes: Uint8Array
+  /** It is what was sent, byte for byte: no parser of the application has made something else of it. */
+  readonly exact: boolean
+}
+
+const NONE: Body = { bytes: new Uint8Array(), exact: true }
+
 /**
  * The whole body. One that is too large is refused at its announcement or at the byte that is too much: Express's
  * parsers read it to its end first.
- * @throws HttpProblem 413, 415
+ * @throws HttpProblem 413, 415; 500 when the application has read it and not left it
  */
-export async function readBody(request: IncomingMessage, limit: number): Promise<Uint8Array> {
-  const parsed: unknown = (request as { body?: unknown }).body
-  // A parser of the application came before.
-  if (parsed !== undefined && request.readableEnded) return bytesOf(parsed)
-  const { 'content-length': length = '0', 'content-encoding': encoding } = request.headers
-  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
+export async function readBody(request: IncomingMessage, limit: number): Promise<Body> {
+  const {
+    'content-length': length,
+    'content-encoding': encoding = 'identity',
+    'transfer-encoding': transfer,
+  } = request.headers
+  // While the application looked at it: nothing is told of it any more.
+  if (request.destroyed && !request.readableEnded) throw new ClosedError('the connection')
+  if (length === '0' || (length === undefined && transfer === undefined)) return NONE
+  // The application came before.
+  if (request.readableEnded) return parsedBody(request, limit)
+  if (
+    encoding.toLowerCase() !== 'identity' ||
+    (transfer ?? 'chunked').toLowerCase() !== 'chunked'
+  ) {
     throw new HttpProblem(
       415,
       'UNSUPPORTED_MEDIA_TYPE',
-      'bodies are taken without content-encoding',
+      'bodies are taken without content-encoding and transfer-encoding',
     )
   }
   if (Number(length) > limit) throw tooLarge(Number(length), limit)
-  // While the application looked at it: nothing is told of it any more.
-  if (request.destroyed && !request.readableEnded) throw new ClosedError('the connection')
-  if (length === '0' && request.headers['transfer-encoding'] === undefined) return new Uint8Array()
-  return collect(request, limit)
+  return { bytes: await collect(request, limit), exact: true }
+}
+
+function parsedBody(request: IncomingMessage, limit: number): Body {
+  const { body: parsed } = request as { readonly body?: unknown }
+  const { 'content-length': length } = request.headers
+  if (parsed === undefined) throw notLeft()
+  const bytes = bytesOf(parsed)
+  if (bytes.length > limit) throw tooLarge(bytes.length, limit)
+  if (parsed instanceof Uint8Array) return { bytes, exact: true }
+  // What is no UTF-8 becomes U+FFFD, and a mark of byte order is left out.
+  const whole = length === undefined || Number(length) === bytes.length
+  return { bytes, exact: typeof parsed === 'string' && whole && !parsed.includes('\uFFFD') }
+}
+
+/** The application has read a body, and what it has left is not that body. */
+export function notLeft(): HttpProblem {
+  const detail = 'the application has read the body before: let it do so behind this router'
+  return new HttpProblem(500, 'SYNC_INVALID_OPTION', detail, {
+    details: { outcome: 'not-applied' },
+  })
 }
 
 /** By events: an iterator costs more than the rest of a small request. */

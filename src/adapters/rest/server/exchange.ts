@@ -1,6 +1,9 @@
 import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { targetOf } from '../../../serving/http-credentials.ts'
 import { JSON_TYPE } from '../protocol.ts'
+import { notLeft } from './body.ts'
+import type { Body } from './body.ts'
 import { HttpProblem } from './problem.ts'
 import type { Caller } from './guard.ts'
 import { Query } from './query.ts'
@@ -13,8 +16,10 @@ export class Exchange {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly caller: Caller
+  /** As it was sent, below the path that the router is mounted at. */
+  readonly path: string
   readonly query: Query
-  readonly #body: Uint8Array
+  readonly #body: Body | undefined
   readonly #writeTimeoutMs: number
 
   /** @throws InvalidOptionError (`SYNC_INVALID_OPTION`) for a query that is malformed */
@@ -23,21 +28,29 @@ export class Exchange {
     response: ServerResponse,
     {
       caller,
-      body = new Uint8Array(),
+      body,
       writeTimeoutMs,
-    }: { readonly caller: Caller; readonly body?: Uint8Array; readonly writeTimeoutMs: number },
+    }: { readonly caller: Caller; readonly body?: Body; readonly writeTimeoutMs: number },
   ) {
     this.request = request
     this.response = response
     this.caller = caller
-    this.query = new Query(request.url ?? '')
+    const { target } = targetOf(request.url)
+    this.path = target.split('?', 1)[0] ?? ''
+    this.query = new Query(target)
     this.#body = body
     this.#writeTimeoutMs = writeTimeoutMs
   }
 
   /** The whole of it; empty when there is none. */
   get body(): Uint8Array {
-    return this.#body
+    return this.#body?.bytes ?? new Uint8Array()
+  }
+
+  /** The same, of what is stored as it is. @throws HttpProblem 500 when the application has made something else of it */
+  get bytes(): Uint8Array {
+    if (this.#body?.exact === false) throw notLeft()
+    return this.body
   }
 
   /** In lower case, without parameters; undefined when the client does not say. */

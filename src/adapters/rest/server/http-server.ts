@@ -9,7 +9,7 @@ import { assertGuarded } from '../../../serving/access.ts'
 import { assertCertificates } from '../../../serving/certificates.ts'
 import { readServerOptions } from './options.ts'
 import type { ServeRestOptions } from './options.ts'
-import { HttpProblem, sendProblem } from './problem.ts'
+import { HttpProblem, noSuchPath, sendProblem } from './problem.ts'
 import { restRouter } from './router.ts'
 
 /** A REST server that listens. */
@@ -44,7 +44,7 @@ export async function serveRest(
   for (const each of mount) app.use(each.path, each.router)
   app.use(path, router)
   app.use((_request, response) => {
-    sendProblem(response, new HttpProblem(404, 'NOT_FOUND', 'there is no such path'))
+    sendProblem(response, noSuchPath())
   })
   app.use(((error: unknown, _request, response, _next) => {
     const status = error instanceof URIError ? 400 : 500
@@ -64,8 +64,12 @@ export async function serveRest(
     keepAlive: true,
     noDelay: true,
   }
+  // Node would wait two minutes for a handshake, before it counts the time of a head.
+  const handshakeTimeout = common.headersTimeout
   const server: Server =
-    tls === undefined ? createServer(common, app) : createTlsServer({ ...common, ...tls }, app)
+    tls === undefined
+      ? createServer(common, app)
+      : createTlsServer({ ...common, handshakeTimeout, ...tls }, app)
   const connections = new Connections(server)
   server.maxConnections = settings.maxConnections
   server.listen({ host, port })

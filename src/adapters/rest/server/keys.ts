@@ -1,6 +1,6 @@
 import { InvalidOptionError, VersionConflictError } from '../../../api/errors.ts'
 import { assertKey, assertPrefix, compareKeys } from '../../../api/key.ts'
-import type { Op, RawPair } from '../../../api/transport.ts'
+import type { CommitResult, Op, RawPair } from '../../../api/transport.ts'
 import type { PutConditions } from '../../../api/writer.ts'
 import { BYTES_TYPE, JSON_TYPE } from '../protocol.ts'
 import {
@@ -18,6 +18,7 @@ import { ttlMsOf } from './query.ts'
 import type { Service } from './service.ts'
 import type { ValueForm } from './values.ts'
 import { waitOf, writtenBody, writtenHeaders } from './write-options.ts'
+import type { WriteWait } from './write-options.ts'
 
 /** Also how JSON from a model is called; stored bytes are mostly protobuf. */
 const PROTOBUF_TYPE = 'application/x-protobuf'
@@ -125,16 +126,26 @@ export async function deleteKey(service: Service, exchange: Exchange, key: strin
   query.allow('key', 'wait', 'timeoutMs')
   exchange.assertMayWrite(key)
   const wait = service.waitOf(query)
-  const result = await conditionally(service, exchange, key, ({ ifVersion, ifAbsent }) => {
-    if (ifAbsent === true) throw new InvalidOptionError('If-None-Match', 'means nothing for DELETE')
+  const { served } = service
+  const result = await conditionally(service, exchange, key, async ({ ifVersion, ifAbsent }) => {
+    if (ifAbsent === true) {
+      const [present] = await served.get([key])
+      if (present !== undefined) throw new VersionConflictError(key, undefined, present.version)
+      return nothingDeleted(wait)
+    }
     const condition = ifVersion === undefined ? {} : { ifVersion }
-    return service.served.commit([{ type: 'delete', key, ...condition }], wait.options)
+    return served.commit([{ type: 'delete', key, ...condition }], wait.options)
   })
   exchange.json(
     wait.unawaited ? 202 : 200,
     { ...writtenBody(wait, result), key },
     writtenHeaders(result),
   )
+}
+
+/** Of a key that is not there. */
+function nothingDeleted({ options }: WriteWait): CommitResult {
+  return { versions: [], deleted: 0, ...(options.waitFor === 'applied' ? { receivers: 0 } : {}) }
 }
 
 /** PUT of `/v1/keys?prefix=`: the body is everything that there is under the prefixes afterwards. */
@@ -279,16 +290,20 @@ function crowded(random: () => number): HttpProblem {
 }
 
 function valueOf(service: Service, exchange: Exchange, key: string): Uint8Array {
-  const { contentType, body } = exchange
+  const { contentType, request } = exchange
+  // Part of a value would take the place of all of it (RFC 9110 §14.5).
+  if (request.headers['content-range'] !== undefined) {
+    throw new InvalidOptionError('Content-Range', 'is not taken: give the whole value')
+  }
   switch (contentType) {
     case undefined:
     case BYTES_TYPE:
     case PROTOBUF_TYPE:
     case 'application/protobuf':
       // A message may be kept in the store: what it is cut from is not to stay with it.
-      return new Uint8Array(body)
+      return new Uint8Array(exchange.bytes)
     case JSON_TYPE:
-      if (service.values.hasJson(key)) return service.values.fromJson(key, parseJson(body))
+      if (service.values.hasJson(key)) return service.values.fromJson(key, parseJson(exchange.body))
       throw new HttpProblem(
         415,
         'UNSUPPORTED_MEDIA_TYPE',

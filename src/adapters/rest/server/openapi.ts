@@ -17,7 +17,7 @@ const PROBLEMS: Readonly<Record<number, string>> = {
   409: 'The same Idempotency-Key was used before: outcome is unknown',
   412: 'A condition does not hold; nothing was written',
   413: 'Larger than what is taken; nothing was written',
-  415: 'The body is of another type; nothing was written',
+  415: 'The body is of another type, or compressed; nothing was written',
   422: 'Stored, but refused by receivers, which are named',
   429: 'Too many requests, or watches, of this client',
   500: 'A fault of the server',
@@ -26,8 +26,9 @@ const PROBLEMS: Readonly<Record<number, string>> = {
 }
 
 const AT_DOOR = [400, 403, 405] as const
-const ALWAYS = [...AT_DOOR, 401, 429, 500, 503] as const
-const WRITES = [...ALWAYS, 409, 412, 413, 415, 422, 501] as const
+// Also of what needs no body: one that is sent is read.
+const ALWAYS = [...AT_DOOR, 401, 413, 415, 429, 500, 503] as const
+const WRITES = [...ALWAYS, 409, 412, 422, 501] as const
 
 const ref = (name: string): Json => ({ $ref: `#/components/schemas/${name}` })
 const parameter = (name: string): Json => ({ $ref: `#/components/parameters/${name}` })
@@ -130,7 +131,7 @@ export function openApiDocument({ access, limits, rootKeys }: RouterSettings): J
           'The pairs of those keys that exist',
           ['format', 'values'],
           json('Pairs'),
-          [...ALWAYS, 406, 413, 415],
+          [...ALWAYS, 406],
           {
             required: true,
             content: {
@@ -174,7 +175,7 @@ export function openApiDocument({ access, limits, rootKeys }: RouterSettings): J
           'The same for more prefixes than an URL takes',
           ['format', 'values', 'heartbeatMs'],
           STREAM,
-          [...ALWAYS, 406, 413, 415, 501],
+          [...ALWAYS, 406, 501],
           {
             required: true,
             content: {

@@ -57,7 +57,7 @@ export interface ServeRestOptions extends RestRouterOptions {
   readonly path?: string
   /** Further routers, asked before this one. */
   readonly mount?: readonly { readonly path: string; readonly router: RequestHandler }[]
-  /** For the head of a request, in ms; 10 000. */
+  /** For the head of a request, and for a TLS handshake, in ms; 10 000. */
   readonly headersTimeoutMs?: number
   /** For a whole request, in ms; 60 000. */
   readonly requestTimeoutMs?: number

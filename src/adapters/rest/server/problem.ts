@@ -44,6 +44,10 @@ export class HttpProblem extends Error {
   }
 }
 
+export function noSuchPath(): HttpProblem {
+  return new HttpProblem(404, 'NOT_FOUND', 'there is no such path')
+}
+
 /** Seconds, spread so that those who were turned away together do not come back together. */
 export function retryAfter(random: () => number, leastMs = 1_000): Record<string, string> {
   return { 'retry-after': String(Math.ceil(leastMs / 1_000 + random() * 4)) }

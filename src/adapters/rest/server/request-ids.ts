@@ -9,7 +9,7 @@ export class RequestIds {
   /** False when the client has used it before. One that is too long is none. */
   take(caller: string, id: string): boolean {
     if (id.length > MAX_LENGTH) return true
-    const name = `${caller} ${id}`
+    const name = nameOf(caller, id)
     if (this.#seen.has(name)) return false
     this.#seen.add(name)
     if (this.#seen.size > REMEMBERED) {
@@ -24,6 +24,11 @@ export class RequestIds {
 
   /** Nothing came of it: it may be sent again. */
   forget(caller: string, id: string): void {
-    this.#seen.delete(`${caller} ${id}`)
+    this.#seen.delete(nameOf(caller, id))
   }
+}
+
+/** A header has no line end: no two callers share a name, however they are called. */
+function nameOf(caller: string, id: string): string {
+  return `${caller}\n${id}`
 }

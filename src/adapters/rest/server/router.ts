@@ -1,6 +1,8 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Router } from 'express'
 import type { Request, Response } from 'express'
 import { ClosedError, isSyncError } from '../../../api/errors.ts'
+import { PipelinedResponses } from '../../../serving/pipelined-responses.ts'
 import { servingState } from '../../../serving/serving-state.ts'
 import type { SyncErrorCode } from '../../../api/errors.ts'
 import type { Servable } from '../../../api/served.ts'
@@ -20,7 +22,7 @@ import {
 import { openApiDocument } from './openapi.ts'
 import { readRouterOptions } from './options.ts'
 import type { RequestHandler, RestRouterOptions } from './options.ts'
-import { HttpProblem, problemFor, retryAfter, sendProblem } from './problem.ts'
+import { HttpProblem, noSuchPath, problemFor, retryAfter, sendProblem } from './problem.ts'
 import { keyOfPath } from './query.ts'
 import { RequestIds } from './request-ids.ts'
 import { Service } from './service.ts'
@@ -29,7 +31,9 @@ import { watch } from './watch.ts'
 import { assertSingle } from './write-options.ts'
 
 /** A router that Express, or Node's own server, calls with requests. */
-export interface RestRouter extends RequestHandler {
+export interface RestRouter {
+  /** `next` gets what is no path of ours; without it, as Node's own server calls it, the answer is 404. */
+  (request: IncomingMessage, response: ServerResponse, next?: (error?: unknown) => void): unknown
   /** Express's own, with its routes. */
   readonly router: RequestHandler
   /** Ends all watches; their clients connect again, elsewhere or later. They end by themselves when the agent closes. */
@@ -69,6 +73,7 @@ export function restRouter(agent: Servable, options: RestRouterOptions = {}): Re
   const router = Router({ caseSensitive: true, strict: true })
   const texts = new BatchTexts(service.values)
   const ids = new RequestIds()
+  const pipelined = new PipelinedResponses()
 
   /** Who asks is looked at before what they send is read. */
   const route = (path: string, methods: Methods, open = false): void => {
@@ -107,6 +112,7 @@ export function restRouter(agent: Servable, options: RestRouterOptions = {}): Re
   }
 
   const admit = (request: Request, response: Response, next: () => void): void => {
+    pipelined.follow(request, response)
     if (!service.guard.admit(request, response)) next()
   }
   router.use('/v1', admit)
@@ -127,7 +133,11 @@ export function restRouter(agent: Servable, options: RestRouterOptions = {}): Re
   route('/v1/info', { GET: info, HEAD: info })
   route('/v1/health', { GET: health, HEAD: health }, true)
   const openApi = openApiDocument(settings)
-  const document: Handler = (_, exchange) => exchange.json(200, openApi)
+  const document: Handler = (_, exchange) => {
+    // Express says below which path we are; else paths would be looked for at the root.
+    const { baseUrl = '' } = exchange.request as Partial<Request>
+    exchange.json(200, baseUrl === '' ? openApi : { ...openApi, servers: [{ url: baseUrl }] })
+  }
   route('/v1/openapi.json', { GET: document, HEAD: document }, true)
   route('/v1/get', { POST: readMany })
   route('/v1/txn', { POST: transact })
@@ -153,7 +163,7 @@ export function restRouter(agent: Servable, options: RestRouterOptions = {}): Re
   })
   route(`${KEY_PATH}/*path`, byPath(KEY_PATH))
   router.use('/v1', () => {
-    throw new HttpProblem(404, 'NOT_FOUND', 'there is no such path')
+    throw noSuchPath()
   })
   if (settings.rootKeys) {
     router.use('/', admit)
@@ -172,17 +182,19 @@ export function restRouter(agent: Servable, options: RestRouterOptions = {}): Re
     sendProblem(response, problemFor(error, served.io.random, served.io.logger))
   }) as unknown as RequestHandler)
 
-  const handler: RequestHandler = (request, response, next) =>
-    router(request as Request, response as Response, next)
+  const handler = (
+    request: IncomingMessage,
+    response: ServerResponse,
+    next: (error?: unknown) => void = () => sendProblem(response, noSuchPath()),
+  ): unknown => router(request as Request, response as Response, next)
   return Object.assign(handler, {
     router,
     closeWatches: () => service.close(new ClosedError('the server')),
   })
 }
 
-/** The path as it was sent: what Express decodes is not looked at. */
-function keyIn({ request }: Exchange, base: string): string {
-  const [path = ''] = (request.url ?? '').split('?', 1)
+/** What Express decodes is not looked at. */
+function keyIn({ path }: Exchange, base: string): string {
   return keyOfPath(path.slice(base.length))
 }
 

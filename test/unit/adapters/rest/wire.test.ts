@@ -13,6 +13,7 @@ import {
 } from '../../../../src/adapters/rest/server/conditions.ts'
 import { parseJson } from '../../../../src/adapters/rest/server/json-body.ts'
 import { keyOfPath, Query, ttlMsOf } from '../../../../src/adapters/rest/server/query.ts'
+import { RequestIds } from '../../../../src/adapters/rest/server/request-ids.ts'
 
 const key = fc.string({ unit: 'binary', minLength: 1, maxLength: 30 })
 
@@ -84,6 +85,15 @@ describe('what goes over the wire', () => {
       expect(() => ttlMsOf(text)).toThrow(expect.objectContaining({ code: 'SYNC_INVALID_OPTION' }))
     },
   )
+
+  it('names that clients gave to their writes are their own', () => {
+    const ids = new RequestIds()
+    expect(ids.take('a', 'b c')).toBe(true)
+    expect(ids.take('a b', 'c')).toBe(true)
+    expect(ids.take('a', 'b c')).toBe(false)
+    ids.forget('a', 'b c')
+    expect(ids.take('a', 'b c')).toBe(true)
+  })
 
   it('JSON is read to a depth of 64; brackets in texts do not count', () => {
     const deep = (levels: number): Buffer => Buffer.from('['.repeat(levels) + ']'.repeat(levels))
