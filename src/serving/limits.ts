@@ -14,7 +14,10 @@ export interface ServingLimits {
   readonly maxWatchers?: number
   /** Watchers of one client; 2 000. */
   readonly maxWatchersPerClient?: number
-  /** Requests of one client per second, short bursts likewise; 0 = no limit; 5 000. */
+  /**
+   * Requests of one client per second, short bursts likewise; 0 = no limit; 5 000. Where only programs of this machine
+   * are served, without credentials: 0, since they cannot be told apart.
+   */
   readonly requestsPerSecond?: number
   /** How long a write may wait for receivers, in ms; 300 000. */
   readonly maxWaitMs?: number
@@ -22,8 +25,8 @@ export interface ServingLimits {
 
 const COUNT = integerBetween(1, Number.MAX_SAFE_INTEGER)
 
-/** Fills in the defaults. @throws InvalidOptionError (`SYNC_INVALID_OPTION`) */
-export function resolveLimits(limits: ServingLimits = {}): Required<ServingLimits> {
+/** @throws InvalidOptionError (`SYNC_INVALID_OPTION`) */
+export function checkLimits(limits: ServingLimits): void {
   checkOptions<ServingLimits>(
     limits,
     {
@@ -38,14 +41,25 @@ export function resolveLimits(limits: ServingLimits = {}): Required<ServingLimit
     },
     'limits',
   )
+}
+
+/**
+ * Fills in the defaults. `guarded`: there is access control, or other machines are served without.
+ * @throws InvalidOptionError (`SYNC_INVALID_OPTION`)
+ */
+export function resolveLimits(
+  given: ServingLimits = {},
+  { guarded }: { readonly guarded: boolean },
+): Required<ServingLimits> {
+  checkLimits(given)
   return {
-    maxBodyBytes: limits.maxBodyBytes ?? 8 * 2 ** 20,
-    maxOps: limits.maxOps ?? 10_000,
-    maxKeys: limits.maxKeys ?? 10_000,
-    maxPrefixes: limits.maxPrefixes ?? 10_000,
-    maxWatchers: limits.maxWatchers ?? 10_000,
-    maxWatchersPerClient: limits.maxWatchersPerClient ?? 2_000,
-    requestsPerSecond: limits.requestsPerSecond ?? 5_000,
-    maxWaitMs: limits.maxWaitMs ?? 300_000,
+    maxBodyBytes: given.maxBodyBytes ?? 8 * 2 ** 20,
+    maxOps: given.maxOps ?? 10_000,
+    maxKeys: given.maxKeys ?? 10_000,
+    maxPrefixes: given.maxPrefixes ?? 10_000,
+    maxWatchers: given.maxWatchers ?? 10_000,
+    maxWatchersPerClient: given.maxWatchersPerClient ?? 2_000,
+    requestsPerSecond: given.requestsPerSecond ?? (guarded ? 5_000 : 0),
+    maxWaitMs: given.maxWaitMs ?? 300_000,
   }
 }

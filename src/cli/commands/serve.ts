@@ -1,4 +1,4 @@
-import { resolveLimits } from '../../serving/limits.ts'
+import { checkLimits } from '../../serving/limits.ts'
 import { collect, parseSetting } from '../arguments.ts'
 import type { CommandSpec } from '../command.ts'
 import { UsageError } from '../exit-codes.ts'
@@ -86,6 +86,7 @@ once for all watchers. On a pipe one JSON line tells where it listens: {"event":
     if (ca === undefined && grants?.some(({ certificate }) => certificate !== undefined) === true) {
       throw new UsageError('--access: a grant with a certificate lets nobody in without --serve-ca')
     }
+    checkLimits(options.limit ?? {})
     const hub = new Hub({
       upstream: await openTransport(session.locate(upstream), {
         watch: true,
@@ -98,7 +99,7 @@ once for all watchers. On a pipe one JSON line tells where it listens: {"event":
       access: grants,
       tls: { cert, key, ca },
       models: await servedModels(options),
-      limits: resolveLimits(options.limit),
+      limits: options.limit ?? {},
       dashboard: options.dashboard !== false,
       logger: session.logger,
     })

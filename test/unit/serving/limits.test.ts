@@ -5,17 +5,26 @@ import { WatcherSlots } from '../../../src/serving/watcher-slots.ts'
 
 describe('limits of servers', () => {
   it('have defaults, and are checked', () => {
-    expect(resolveLimits({ maxOps: 5 })).toMatchObject({ maxOps: 5, maxBodyBytes: 8_388_608 })
+    expect(resolveLimits({ maxOps: 5 }, { guarded: true })).toMatchObject({
+      maxOps: 5,
+      maxBodyBytes: 8_388_608,
+    })
     for (const bad of [
       { maxOps: 0 },
       { maxWatchers: 1.5 },
       { requestsPerSecond: -1 },
       { more: 1 },
     ]) {
-      expect(() => resolveLimits(bad as object)).toThrow(
+      expect(() => resolveLimits(bad as object, { guarded: true })).toThrow(
         expect.objectContaining({ code: 'SYNC_INVALID_OPTION' }),
       )
     }
+  })
+
+  it('of requests: none for programs of this machine, which share one identity', () => {
+    expect(resolveLimits(undefined, { guarded: false }).requestsPerSecond).toBe(0)
+    expect(resolveLimits(undefined, { guarded: true }).requestsPerSecond).toBe(5_000)
+    expect(resolveLimits({ requestsPerSecond: 7 }, { guarded: false }).requestsPerSecond).toBe(7)
   })
 
   it('watchers in all and per client; a slot given back twice is given back once', () => {

@@ -130,7 +130,9 @@ export function readOptions(options: GrpcServerOptions): GrpcServerSettings {
     },
     allowEmptyResync: options.allowEmptyResync ?? false,
     appliedTimeoutMs: options.appliedTimeoutMs ?? 10_000,
-    limits: resolveLimits(options.limits),
+    limits: resolveLimits(options.limits, {
+      guarded: options.access !== undefined || options.insecure === true,
+    }),
     maxSendBytes: options.maxSendBytes ?? 64 * 2 ** 20,
     maxInFlight: options.maxInFlight ?? 256,
     maxConnections: options.maxConnections ?? 10_000,

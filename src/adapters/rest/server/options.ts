@@ -140,7 +140,9 @@ export function readRouterOptions(options: RestRouterOptions): RouterSettings {
     access: options.access,
     insecure: options.insecure ?? false,
     models: options.models ?? [],
-    limits: resolveLimits(options.limits),
+    limits: resolveLimits(options.limits, {
+      guarded: options.access !== undefined || options.insecure === true,
+    }),
     heartbeatMs: options.heartbeatMs ?? 5_000,
     writeTimeoutMs: options.writeTimeoutMs ?? 30_000,
     origins: options.cors?.origins ?? [],
