@@ -8,6 +8,7 @@ import { dashboard, serveDashboard } from '../../src/dashboard/index.ts'
 import type { DashboardOptions } from '../../src/dashboard/index.ts'
 import type { StateMessage } from '../../src/dashboard/protocol.ts'
 import { raw } from '../../src/index.ts'
+import { FakeClock } from '../../src/testing/index.ts'
 import type { Agent } from '../../src/index.ts'
 import { describeWithChromium } from '../servers/describe-with-chromium.ts'
 import { freePort } from '../support/free-port.ts'
@@ -341,6 +342,54 @@ describeWithChromium('the dashboard in Chromium', (browser) => {
       await page.getByText('Not saved: the key was deleted meanwhile.').waitFor()
       await page.getByRole('button', { name: 'Make it again with my value' }).click()
       await waitFor(async () => (await setup.agent.get('/notes/readme')) !== undefined)
+    })
+
+    it('keep their line ends', async () => {
+      const stored = async (key: string): Promise<string> =>
+        new TextDecoder().decode((await setup.agent.get(key))?.bytes)
+      await setup.agent.put('/notes/dos', text('one\r\ntwo'))
+      await setup.agent.put('/notes/mixed', text('one\r\ntwo\n'))
+      await show('/notes/')
+      await list().filter({ hasText: '/notes/dos' }).click()
+      await page.getByRole('button', { name: 'Edit' }).click()
+      await page.getByLabel('Value', { exact: true }).fill('one\ntwo\nthree')
+      await page.getByLabel('Value as').selectOption('hex')
+      await page.getByLabel('Value as').selectOption('text')
+      await page.getByRole('button', { name: 'Save' }).click()
+      await toastOf(page).getByText('Stored /notes/dos').waitFor()
+      expect(await stored('/notes/dos')).toBe('one\r\ntwo\r\nthree')
+      await list().filter({ hasText: '/notes/mixed' }).click()
+      await page.getByRole('button', { name: 'Edit' }).click()
+      await expect(page.getByLabel('Value as').inputValue()).resolves.toBe('hex')
+      await page.getByLabel('Value as').selectOption('text')
+      await page.getByRole('alert').getByText('line ends, of several kinds').waitFor()
+      await page.getByRole('button', { name: 'Save' }).click()
+      await toastOf(page).getByText('Stored /notes/mixed').waitFor()
+      expect(await stored('/notes/mixed')).toBe('one\r\ntwo\n')
+    })
+
+    it('that receivers are slow with are stored all the same, and that is said', async () => {
+      const clock = new FakeClock()
+      const agent = networkAgent({ clock })
+      let asked = false
+      agent.watch('slow', '/slow/', { doneTimeoutMs: { change: 0 } }).handle({
+        change: ({ signal }) => {
+          asked = true
+          return new Promise((_resolve, reject) => {
+            signal.addEventListener('abort', () => reject(new Error('over')))
+          })
+        },
+      })
+      const { url } = await setUp({}, { agent })
+      const { page: own } = await open(`${url}/#keys`)
+      await own.getByRole('button', { name: 'New key' }).click()
+      await own.getByLabel('Key', { exact: true }).fill('/slow/a')
+      await own.getByLabel('Value', { exact: true }).fill('x')
+      await own.getByRole('button', { name: 'Save' }).click()
+      await waitFor(() => asked)
+      clock.advance(10_000)
+      await toastOf(own).getByText('/slow/a: stored, but').waitFor()
+      await own.locator('pre.value').getByText('x', { exact: true }).waitFor()
     })
 
     it('are not deleted unseen either', async () => {

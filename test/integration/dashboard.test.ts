@@ -6,6 +6,7 @@ import { serveDashboard } from '../../src/dashboard/index.ts'
 import { Agent, memory, raw } from '../../src/index.ts'
 import { lmdb } from '../../src/adapters/lmdb/index.ts'
 import type { Io } from '../../src/index.ts'
+import { silentLogger } from '../../src/api/logger.ts'
 import { listOf } from '../../src/kit/list-of.ts'
 import { text } from '../../src/testing/text.ts'
 import { interfaces, models, networkAgent, settings } from '../browser/network-agent.ts'
@@ -365,7 +366,11 @@ describe('keys', () => {
   })
 
   it('take JSON by their model, text, hex and base64, and say what is wrong', async () => {
-    const agent = networkAgent()
+    const logged: object[] = []
+    const info = (fields: object, message: string): void => {
+      if (message === 'written by the dashboard') logged.push(fields)
+    }
+    const agent = networkAgent({ logger: { ...silentLogger, info } })
     const page = await servePage(agent, { models })
     await agent.start()
     const put = (key: string, encoding: string, value: string, more = {}) =>
@@ -406,8 +411,14 @@ describe('keys', () => {
       await put('/config/interfaces/x', 'json', '{"mtu":2}', { waitFor: 'applied' }),
     ).toMatchObject({
       status: 422,
-      json: { code: 'SYNC_REFUSED', detail: expect.stringContaining('mtu 2 is too small') },
+      json: {
+        code: 'SYNC_REFUSED',
+        outcome: 'stored',
+        detail: expect.stringContaining('mtu 2 is too small'),
+      },
     })
+    // Who wrote what is stored can be seen, whatever receivers say to it.
+    expect(logged.at(-1)).toMatchObject({ what: 'put', outcome: 'stored' })
     // An undecodable value is shown as what it is.
     await agent.put('/config/routes/broken', raw(Uint8Array.of(123, 1)))
     expect(await page.send(keyPath('/config/routes/broken'))).toMatchObject({
