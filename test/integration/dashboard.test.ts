@@ -1,7 +1,10 @@
 import { getEventListeners, once } from 'node:events'
+import { createServer } from 'node:http'
 import { connect } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { describe, expect, it } from '@jest/globals'
+import { EventSink } from '../../src/dashboard/event-sink.ts'
 import { serveDashboard } from '../../src/dashboard/index.ts'
 import { Agent, memory, raw } from '../../src/index.ts'
 import { lmdb } from '../../src/adapters/lmdb/index.ts'
@@ -604,6 +607,32 @@ describe('events', () => {
       },
       { timeoutMs: 60_000 },
     )
+  })
+
+  it('begin with a state that may be long: a page that takes its time for it is not cut off', async () => {
+    let sink: EventSink | undefined
+    const server = createServer((_request, response) => {
+      sink = new EventSink(response)
+      sink.send('state', JSON.stringify('x'.repeat(16 * 1024 * 1024)))
+    })
+    onTeardown(() => {
+      server.closeAllConnections()
+      server.close()
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
+    onTeardown(() => socket.destroy())
+    socket.on('error', () => {})
+    socket.pause()
+    socket.write('GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n')
+    await waitFor(() => sink?.behind === true)
+    sink?.send('beat', '{}')
+    sink?.send('beat', '{}')
+    expect(sink?.signal.aborted).toBe(false)
+    // All that comes after it is bounded as ever.
+    for (let i = 0; i < 32; i++) sink?.send('patch', JSON.stringify('x'.repeat(1024 * 1024)))
+    await waitFor(() => sink?.signal.aborted === true)
   })
 
   it('end with the agent; then nothing is left', async () => {
