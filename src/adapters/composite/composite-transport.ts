@@ -27,6 +27,7 @@ import { listOf } from '../../kit/list-of.ts'
 import { commonPrefixes } from '../../kit/prefix-index.ts'
 import { RevisionCounter } from '../../source/watch-loop.ts'
 import { UnionStream } from './union-stream.ts'
+import { PATIENCE_MS } from './unseen-writes.ts'
 import { UnionPair, versionOf } from './union-view.ts'
 import type { Conflict } from './union-view.ts'
 
@@ -148,10 +149,8 @@ export class CompositeTransport implements Transport {
     if (op === undefined) return { versions: [] }
     if (ops.length > 1)
       throw new UnsupportedOptionError('txn', this.name, "it needs write: 'first'")
-    return this.#inTurn(op, () =>
-      op.type === 'put'
-        ? this.#putEverywhere(op, options, io)
-        : this.#deleteEverywhere(op, options, io),
+    return this.#inTurn(op, options, io, (rest) =>
+      op.type === 'put' ? this.#putEverywhere(op, rest, io) : this.#deleteEverywhere(op, rest, io),
     )
   }
 
@@ -231,24 +230,31 @@ export class CompositeTransport implements Transport {
    * A write to all parts begins when our watches have shown the writes of the same key that were done before: else a
    * part whose watch lags would show older values between newer ones. It does not wait for anybody's `done`.
    */
-  async #inTurn<T>(op: Op, write: () => Promise<T>): Promise<T> {
+  async #inTurn<T>(
+    op: Op,
+    options: CommitOptions,
+    io: Io,
+    write: (rest: CommitOptions) => Promise<T>,
+  ): Promise<T> {
     const name = op.type === 'delete-prefix' ? op.prefix : op.key
     const before = this.#turns.get(name)
-    if (before === undefined && this.#unseen(op).length === 0) return write()
+    if (before === undefined && this.#unseen(op, options).length === 0) return write(options)
+    const begun = io.clock.now()
     const turn = Promise.resolve(before).then(async () => {
-      await Promise.all(this.#unseen(op))
+      await Promise.all(this.#unseen(op, options))
     })
     this.#turns.set(name, turn)
     await turn
     // Whoever comes next finds this one begun.
-    const written = write()
+    const written = write(within(options, begun, io))
     if (this.#turns.get(name) === turn) this.#turns.delete(name)
     return written
   }
 
   /** One promise for each watch that has not shown earlier writes yet. */
-  #unseen(op: Op): Promise<void>[] {
-    return [...this.#streams].flatMap((stream) => stream.unseen(op))
+  #unseen(op: Op, { timeoutMs }: CommitOptions): Promise<void>[] {
+    const withinMs = Math.min(PATIENCE_MS, timeoutMs)
+    return [...this.#streams].flatMap((stream) => stream.unseen(op, withinMs))
   }
 
   async #putEverywhere(op: Op, options: CommitOptions, io: Io): Promise<CommitResult> {
@@ -271,13 +277,12 @@ export class CompositeTransport implements Transport {
    * seen for a moment. Nothing is deleted behind a failure; what receivers refuse is deleted all the same.
    */
   async #deleteEverywhere(op: Op, options: CommitOptions, io: Io): Promise<CommitResult> {
-    const until = io.clock.now() + options.timeoutMs
+    const begun = io.clock.now()
     const settled: PromiseSettledResult<CommitResult>[] = this.#parts.map(() => NOT_TRIED)
     for (const index of this.#deleteOrder(op)) {
       // Whoever writes next asks what the watches have shown of the part before it.
-      await Promise.all(this.#unseen(op))
-      const timeoutMs = Math.max(1, until - io.clock.now())
-      const outcome = await this.#deleteFrom(index, op, { ...options, timeoutMs }, io)
+      await Promise.all(this.#unseen(op, within(options, begun, io)))
+      const outcome = await this.#deleteFrom(index, op, within(options, begun, io), io)
       settled[index] = outcome
       if (outcome.status === 'rejected' && outcomeOf(outcome.reason) !== 'stored') break
     }
@@ -331,6 +336,12 @@ export class CompositeTransport implements Transport {
     if (parts.every((part) => part.outcome === 'stored')) throw unitedRefusal(failures)
     throw new PartialWriteError(parts)
   }
+}
+
+/** With what is left of its time. */
+function within(options: CommitOptions, begun: number, { clock }: Io): CommitOptions {
+  const timeoutMs = Math.max(1, options.timeoutMs - Math.max(0, clock.now() - begun))
+  return { ...options, timeoutMs }
 }
 
 function outcomeOf(error: unknown): WriteOutcome {

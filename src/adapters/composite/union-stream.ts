@@ -119,9 +119,9 @@ export class UnionStream {
     for (const pair of before) if (loop.values.get(pair.key) === pair) unseen.add(pair.key)
   }
 
-  /** Of each part whose watch has not shown yet what was written there before: resolves when it has. */
-  unseen(op: Op): Promise<void>[] {
-    return this.#parts.flatMap(({ unseen }) => unseen.shown(op) ?? [])
+  /** Of each part whose watch has not shown yet what was written there before: resolves when it has, or after `withinMs`. */
+  unseen(op: Op, withinMs: number): Promise<void>[] {
+    return this.#parts.flatMap(({ unseen }) => unseen.shown(op, withinMs) ?? [])
   }
 
   /** Begins to watch; ends with the signal, or when its reader returns. */

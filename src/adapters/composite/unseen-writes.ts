@@ -3,7 +3,7 @@ import { hasPrefix } from '../../api/key.ts'
 import type { Op } from '../../api/transport.ts'
 
 /** A watch that has not shown a write after so long is not waited for any more. */
-const PATIENCE_MS = 1_000
+export const PATIENCE_MS = 1_000
 
 /** Keys that a part has written for us, and its watch has not shown since. */
 export class UnseenWrites {
@@ -35,8 +35,10 @@ export class UnseenWrites {
     this.#look()
   }
 
-  /** Resolves when no write is unseen of what the operation is about, or has been for too long; undefined: none is now. */
-  shown(op: Op): Promise<void> | undefined {
+  /**
+   * Resolves when no write is unseen of what the operation is about, or after `withinMs`; undefined: none is unseen now.
+   */
+  shown(op: Op, withinMs: number): Promise<void> | undefined {
     this.#forgetOld()
     if (!this.#concerns(op)) return undefined
     return new Promise((resolve) => {
@@ -48,7 +50,7 @@ export class UnseenWrites {
         this.#waiting.delete(look)
         resolve()
       }
-      const timer = this.#clock.after(PATIENCE_MS, end)
+      const timer = this.#clock.after(withinMs, end)
       this.#waiting.add(look)
     })
   }

@@ -111,6 +111,27 @@ describe('composite, with a part whose watch lags', () => {
     expect(log).toEqual(['put 1', 'put 2', 'put 3', 'put 4'])
   })
 
+  it('a write does not wait longer than a second, or than it may take', async () => {
+    const clock = new FakeClock()
+    const slow = new LaggingTransport('slow')
+    const both = agentOn(composite([memory({ name: 'quick' }), slow]), clock)
+    both.watch('r', '/k/').handle({ change: () => {} })
+    await both.start()
+    slow.hold()
+    await both.put('/k/a', text('1'))
+    const done: number[] = []
+    const put = async (ms: number, options?: { timeoutMs: number }): Promise<void> => {
+      const written = both.put('/k/a', text(`${ms}`), options).then(() => done.push(ms))
+      await clock.run(ms - 1)
+      expect(done).not.toContain(ms)
+      await clock.run(1)
+      await written
+    }
+    await put(200, { timeoutMs: 200 })
+    await put(1_000)
+    slow.release()
+  })
+
   it('a write in a handler does not wait for the handler', async () => {
     const both = agentOn(composite([memory({ name: 'a' }), memory({ name: 'b' })]))
     const seen: (string | undefined)[] = []
@@ -177,24 +198,27 @@ describe('composite: receivers and parts of parts', () => {
 describe('a write that a watch does not show', () => {
   const put = { type: 'put', key: '/k/a', value: new Uint8Array() } as const
 
-  it('is waited for until it is seen, for a second at most', async () => {
+  it('is waited for until it is seen, but not longer than it may be', async () => {
     const clock = new FakeClock()
     const unseen = new UnseenWrites(clock)
-    expect(unseen.shown(put)).toBeUndefined()
+    expect(unseen.shown(put, 1_000)).toBeUndefined()
     unseen.add('/k/a')
-    expect(unseen.shown({ ...put, key: '/k/b' })).toBeUndefined()
-    const all = [unseen.shown(put), unseen.shown({ type: 'delete-prefix', prefix: '/k/' })]
+    expect(unseen.shown({ ...put, key: '/k/b' }, 1_000)).toBeUndefined()
+    const all = [
+      unseen.shown(put, 1_000),
+      unseen.shown({ type: 'delete-prefix', prefix: '/k/' }, 1_000),
+    ]
     expect(clock.pending).toBe(2)
     unseen.seen([{ key: '/k/a' }])
     for (const one of all) await one
     expect(clock.pending).toBe(0)
     unseen.add('/k/a')
-    const late = unseen.shown(put)
+    const late = unseen.shown(put, 1_000)
     clock.advance(1_000)
     await late
-    expect(unseen.shown(put)).toBeUndefined()
+    expect(unseen.shown(put, 1_000)).toBeUndefined()
     unseen.add('/k/a')
-    const over = unseen.shown(put)
+    const over = unseen.shown(put, 1_000)
     unseen.clear()
     await over
     expect(clock.pending).toBe(0)
