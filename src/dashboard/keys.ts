@@ -8,7 +8,7 @@ import { failureOf } from '../kit/failure.ts'
 import type { Client } from '../serving/access.ts'
 import { RequestError } from './problem.ts'
 import type { PageMessage, PairView, PutRequest, PutResponse } from './protocol.ts'
-import { queryOf } from './query.ts'
+import { bodyOf, queryOf } from './query.ts'
 import { isEncoding } from './values.ts'
 import type { Values } from './values.ts'
 
@@ -166,7 +166,13 @@ async function read(served: Served, key: string): Promise<RawPair | undefined> {
 }
 
 function putRequest(body: unknown): PutRequest {
-  const { value, ifVersion, ifAbsent, ttlMs, waitFor } = (body ?? {}) as Partial<PutRequest>
+  const { value, ifVersion, ifAbsent, ttlMs, waitFor } = bodyOf<PutRequest>(body, [
+    'value',
+    'ifVersion',
+    'ifAbsent',
+    'ttlMs',
+    'waitFor',
+  ]) as Partial<PutRequest>
   if (typeof value?.text !== 'string' || !isEncoding(value.encoding)) {
     throw new RequestError(
       400,

@@ -282,6 +282,16 @@ describe('who may come in', () => {
     expect(await page.send('api/state', { headers: bearer(OPS) })).toMatchObject({ status: 200 })
   })
 
+  it('not with a body that says something else', async () => {
+    const agent = networkAgent()
+    const page = await servePage(agent)
+    await agent.start()
+    for (const body of [[], ['audit'], { name: ['audit'] }, { names: 'audit' }, { names: [1] }]) {
+      expect(await page.json('api/resync', 'POST', body)).toMatchObject({ status: 400 })
+    }
+    expect(await page.json('api/resync', 'POST', {})).toMatchObject({ status: 200 })
+  })
+
   it('to look only, where nobody may write', async () => {
     const agent = networkAgent()
     const page = await servePage(agent, { readOnly: true })
@@ -398,7 +408,9 @@ describe('keys', () => {
       })
     }
     expect(await put('/no/model', 'json', '{}')).toMatchObject({ status: 422 })
+    expect(await put('/c', 'text', '\ud800')).toMatchObject({ status: 422 })
     expect(await put('/c', 'other', '')).toMatchObject({ status: 400 })
+    expect(await put('/c', 'text', '', { ttlms: 1 })).toMatchObject({ status: 400 })
     expect(await put('', 'text', '')).toMatchObject({ status: 400 })
     expect(await put('/c', 'text', '', { ttlMs: -1 })).toMatchObject({ status: 400 })
     expect(await page.send('api/key')).toMatchObject({ status: 400 })
