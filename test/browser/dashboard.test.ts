@@ -7,7 +7,7 @@ import type { Page } from 'playwright-core'
 import { dashboard, serveDashboard } from '../../src/dashboard/index.ts'
 import type { DashboardOptions } from '../../src/dashboard/index.ts'
 import type { StateMessage } from '../../src/dashboard/protocol.ts'
-import { raw } from '../../src/index.ts'
+import { memory, raw } from '../../src/index.ts'
 import { FakeClock } from '../../src/testing/index.ts'
 import type { Agent } from '../../src/index.ts'
 import { describeWithChromium } from '../servers/describe-with-chromium.ts'
@@ -51,6 +51,22 @@ async function seed(agent: Agent): Promise<void> {
   await agent.put(routes.key('default'), settings.message({ via: '10.0.0.1', dev: 'eth0' }))
   await agent.put('/notes/readme', text('Edge router, second floor.'))
   await agent.put('/state/blob', raw(Uint8Array.from({ length: 90 }, (_, i) => (i * 37) % 256)))
+}
+
+/** Names, keys and errors without a place to break a line. */
+function agentOfLongNames(): Agent {
+  const long = 'x'.repeat(200)
+  const agent = networkAgent({ transport: memory({ name: `memory-${long}` }) })
+  agent.use({
+    name: `plugin-${long}`,
+    init: (context) => {
+      const refuse = (): never => {
+        throw new Error(long.repeat(20))
+      }
+      context.watch(`registration-${long}`, `/${long}/`).handle({ resync: refuse })
+    },
+  })
+  return agent
 }
 
 function stop(server: Server): Promise<void> {
@@ -541,8 +557,11 @@ describeWithChromium('the dashboard in Chromium', (browser) => {
       expect(faults).toEqual([])
     })
 
-    it('with a narrow screen get it all, without scrolling sideways', async () => {
-      const setup = await setUp()
+    it.each([
+      ['', networkAgent],
+      [', with the longest names and errors', agentOfLongNames],
+    ])('with a narrow screen get it all, without scrolling sideways%s', async (_, agentOf) => {
+      const setup = await setUp({}, { agent: agentOf() })
       const { page } = await open(setup.url, { viewport: { width: 360, height: 740 } })
       await connected(page).waitFor()
       for (const view of ['overview', 'runs', 'events', 'keys']) {
@@ -555,7 +574,7 @@ describeWithChromium('the dashboard in Chromium', (browser) => {
             'document.documentElement.scrollWidth - document.documentElement.clientWidth',
           ),
         ).resolves.toBe(0)
-        await screenshot(page, `${view}-narrow`)
+        if (agentOf === networkAgent) await screenshot(page, `${view}-narrow`)
       }
     })
 
