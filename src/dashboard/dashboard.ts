@@ -16,7 +16,7 @@ import { resolveDashboardOptions } from './options.ts'
 import type { DashboardOptions, ResolvedDashboardOptions } from './options.ts'
 import { problemOf, RequestError, sendProblem } from './problem.ts'
 import type { ResyncResponse } from './protocol.ts'
-import { queryOf } from './query.ts'
+import { bodyOf, queryOf } from './query.ts'
 import { runView } from './record.ts'
 import { StateFeed } from './state-feed.ts'
 import { Values } from './values.ts'
@@ -147,7 +147,7 @@ export class Dashboard {
   }
 
   async #resync(request: Request, client: Client): Promise<ResyncResponse> {
-    const { names } = (request.body ?? {}) as { readonly names?: unknown }
+    const { names } = bodyOf<{ names: unknown }>(request.body, ['names'])
     if (names !== undefined && !isNames(names)) {
       throw new RequestError(400, '`names` must be an array of names of registrations')
     }

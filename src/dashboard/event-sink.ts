@@ -1,12 +1,13 @@
 import type { ServerResponse } from 'node:http'
 
-/** Bytes that a page may be behind before it is cut off; it comes back and begins anew. */
+/** Bytes that a page may be behind, besides the state, before it is cut off; it comes back and begins anew. */
 const BACKLOG = 1024 * 1024
 
-/** Server-sent events to one page. Never holds more than {@link BACKLOG} for it. */
+/** Server-sent events to one page. Never holds more for it than {@link BACKLOG} and the longest of them twice. */
 export class EventSink {
   readonly #response: ServerResponse
   readonly #gone = new AbortController()
+  #longest = 0
 
   constructor(response: ServerResponse) {
     this.#response = response
@@ -31,10 +32,12 @@ export class EventSink {
 
   send(event: string, json: string): void {
     if (this.#gone.signal.aborted) return
-    if (this.#response.writableLength > BACKLOG) {
+    // A state that is longer than that takes its time: who is cut off for it would get it again, and never be done.
+    if (this.#response.writableLength > BACKLOG + this.#longest) {
       this.#response.destroy()
       return
     }
+    this.#longest = Math.max(this.#longest, json.length)
     // JSON has no line ends of its own.
     this.#response.write(`event: ${event}\ndata: ${json}\n\n`)
   }

@@ -1,12 +1,14 @@
 import type { Request, Response, Router } from 'express'
 import { VersionConflictError } from '../api/errors.ts'
+import type { WriteOutcome } from '../api/errors.ts'
 import type { Served } from '../api/served.ts'
 import type { CommitOptions, Op, RawPair } from '../api/transport.ts'
 import { MAX_MS } from '../api/options.ts'
+import { failureOf } from '../kit/failure.ts'
 import type { Client } from '../serving/access.ts'
 import { RequestError } from './problem.ts'
 import type { PageMessage, PairView, PutRequest, PutResponse } from './protocol.ts'
-import { queryOf } from './query.ts'
+import { bodyOf, queryOf } from './query.ts'
 import { isEncoding } from './values.ts'
 import type { Values } from './values.ts'
 
@@ -46,17 +48,16 @@ export class Keys {
     router.put('/key', async (request, response) => {
       const { served, key } = this.#target(request)
       mustWrite(clientOf(response), key)
-      const answer = await this.#put(served, key, putRequest(request.body))
-      logWrite(served, 'put', clientOf(response))
-      response.json(answer)
+      const put = this.#put(served, key, putRequest(request.body))
+      response.json(await logged(put, served, 'put', clientOf(response)))
     })
     router.delete('/key', async (request, response) => {
       const { served, key } = this.#target(request)
       mustWrite(clientOf(response), key)
       const ifVersion = queryOf(request, 'ifVersion')
       if (ifVersion === undefined) throw new RequestError(400, '`ifVersion` is missing')
-      await commit(served, { type: 'delete', key, ifVersion }, stored)
-      logWrite(served, 'delete', clientOf(response))
+      const deleted = commit(served, { type: 'delete', key, ifVersion }, stored)
+      await logged(deleted, served, 'delete', clientOf(response))
       response.json({})
     })
   }
@@ -165,7 +166,13 @@ async function read(served: Served, key: string): Promise<RawPair | undefined> {
 }
 
 function putRequest(body: unknown): PutRequest {
-  const { value, ifVersion, ifAbsent, ttlMs, waitFor } = (body ?? {}) as Partial<PutRequest>
+  const { value, ifVersion, ifAbsent, ttlMs, waitFor } = bodyOf<PutRequest>(body, [
+    'value',
+    'ifVersion',
+    'ifAbsent',
+    'ttlMs',
+    'waitFor',
+  ]) as Partial<PutRequest>
   if (typeof value?.text !== 'string' || !isEncoding(value.encoding)) {
     throw new RequestError(
       400,
@@ -189,8 +196,24 @@ function putRequest(body: unknown): PutRequest {
   }
 }
 
-function logWrite({ transport, io }: Served, what: 'put' | 'delete', { name }: Client): void {
-  io.logger.info({ transport, client: name, what }, 'written by the dashboard')
+/** Also a write that was stored, or may have been, although it failed. */
+async function logged<T>(
+  write: Promise<T>,
+  { transport, io }: Served,
+  what: 'put' | 'delete',
+  { name }: Client,
+): Promise<T> {
+  const log = (outcome: WriteOutcome): void =>
+    io.logger.info({ transport, client: name, what, outcome }, 'written by the dashboard')
+  try {
+    const result = await write
+    log('stored')
+    return result
+  } catch (error) {
+    const { outcome } = failureOf(error)
+    if (outcome === 'stored' || outcome === 'unknown') log(outcome)
+    throw error
+  }
 }
 
 function quoted(text: string): string {

@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { describeError, isSyncError } from '../api/errors.ts'
 import type { SyncErrorCode } from '../api/errors.ts'
+import { failureOf } from '../kit/failure.ts'
 import type { PairView, Problem } from './protocol.ts'
 
 const TITLES: Readonly<Record<number, string>> = {
@@ -55,9 +56,15 @@ export function problemOf(error: unknown, current?: PairView | null): Problem {
     title: TITLES[status] ?? 'Error',
     status,
     detail: status === 500 ? 'the agent has logged why' : describeError(error),
-    ...(isSyncError(error) ? { code: error.code } : {}),
+    ...codeOf(error),
     ...(current === undefined ? {} : { current }),
   }
+}
+
+function codeOf(error: unknown): Pick<Problem, 'code' | 'outcome'> {
+  if (!isSyncError(error)) return {}
+  const { code, outcome } = failureOf(error)
+  return { code, ...(outcome === undefined ? {} : { outcome }) }
 }
 
 export function sendProblem(response: ServerResponse, problem: Problem): void {

@@ -1,4 +1,5 @@
 import type { Health, PluginState } from '../agent/health.ts'
+import type { WriteOutcome } from '../api/errors.ts'
 import type { RegistrationState, TransportState } from '../api/status.ts'
 import type { ResyncReason } from '../api/resync-event.ts'
 import type { TurnOutcome } from '../api/run-report.ts'
@@ -181,6 +182,8 @@ export interface Problem {
   readonly status: number
   readonly detail: string
   readonly code?: string
+  /** What became of a write. */
+  readonly outcome?: WriteOutcome
   /** Of a conflict: what is there now; null when the key is absent. */
   readonly current?: PairView | null
 }

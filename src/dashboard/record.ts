@@ -7,6 +7,8 @@ import type { RunReport } from '../api/run-report.ts'
 import type { RefusalView, RunView, TurnView } from './protocol.ts'
 
 const RUNS = 50
+/** Of all runs that are kept: a page is told all of them when it opens. */
+const TURNS = 10_000
 const REFUSALS = 100
 /** Longest text of an error. */
 const TEXT = 2_000
@@ -18,6 +20,7 @@ export class Record {
   readonly #subscription: Subscription
   readonly run$: Subject<RunView> = new Subject()
   readonly refusal$: Subject<RefusalView> = new Subject()
+  #turns = 0
   #lastRun = 0
   #lastRefusal = 0
 
@@ -41,7 +44,12 @@ export class Record {
 
   #ran(report: RunReport): void {
     const run = { id: ++this.#lastRun, ...runView(report, this.#refusals) }
-    push(this.#runs, run, RUNS)
+    this.#runs.push(run)
+    this.#turns += run.turns.length
+    // The last one is told as it is.
+    while (this.#runs.length > 1 && (this.#runs.length > RUNS || this.#turns > TURNS)) {
+      this.#turns -= (this.#runs.shift() as RunView).turns.length
+    }
     this.run$.next(run)
   }
 
@@ -55,7 +63,8 @@ export class Record {
       ...(key === undefined ? {} : { key }),
       error: errorText(error),
     }
-    push(this.#refusals, refusal, REFUSALS)
+    this.#refusals.push(refusal)
+    if (this.#refusals.length > REFUSALS) this.#refusals.shift()
     this.refusal$.next(refusal)
   }
 }
@@ -84,9 +93,4 @@ function withError(turn: TurnView, errors: ReadonlyMap<string, string | undefine
   const failed = turn.outcome === 'refused' || turn.outcome === 'timeout'
   const error = failed ? errors.get(turn.name) : undefined
   return error === undefined ? turn : { ...turn, error }
-}
-
-function push<T>(list: T[], item: T, limit: number): void {
-  list.push(item)
-  if (list.length > limit) list.shift()
 }

@@ -47,6 +47,8 @@ export class Values {
   bytes(key: string, { encoding, text }: PutRequest['value']): Uint8Array {
     switch (encoding) {
       case 'text':
+        if (!text.isWellFormed())
+          throw new RequestError(422, 'the value is not text: half of a character')
         return new TextEncoder().encode(text)
       case 'hex':
         return bytesOfHex(text)

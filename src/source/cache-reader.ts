@@ -139,7 +139,7 @@ export class CacheReader implements BatchIterator, BatchStream, GroupReader {
 
   expect(entry: GroupEntry, receipt: () => Receipt): void {
     // One that will list, or is cut off, gets what is written in the list.
-    if (this.remote || this.#begin !== undefined || this.held) return
+    if (this.remote || this.#begin !== undefined) return
     if ((this.#lists && this.#listing === undefined) || this.#place < this.#group.first) return
     this.#receipts ??= new Map()
     this.#receipts.set(entry, receipt())
@@ -154,6 +154,23 @@ export class CacheReader implements BatchIterator, BatchStream, GroupReader {
     this.#disown()
     this.#lists = true
     this.#reset = reason
+  }
+
+  /**
+   * The upstream was listed. A reader of this process lists this state, whenever it comes to it: it answers for what is
+   * written from now on. Others list what is there at their turn.
+   */
+  relist(reason: ResetReason): void {
+    if (this.remote) {
+      this.restart(reason)
+      return
+    }
+    const begin = this.#begin
+    this.#begin = undefined
+    this.restart(reason)
+    // Who has seen nothing yet has nothing to forget.
+    if (begin !== undefined && begin.from === undefined) this.#reset = undefined
+    this.#listing = this.#beginList()
   }
 
   /** Now and then, so that idle readers know a recent position, and abandoned lists hold nothing. */

@@ -222,12 +222,9 @@ export class WatchCache {
     this.#history.clear()
     for (const group of this.#groups) group.clear()
     const readers = [...this.#readers]
-    if (first) {
-      for (const reader of readers) reader.notify()
-      return
-    }
-    for (const reader of readers) reader.restart(reason)
-    this.#stagger.spread(readers)
+    for (const reader of readers) reader.relist(reason)
+    if (first) for (const reader of readers) reader.notify()
+    else this.#stagger.spread(readers)
   }
 
   #changed(changes: readonly SourceChange[], receipt: Receipt | undefined): void {

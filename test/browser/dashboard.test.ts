@@ -7,7 +7,8 @@ import type { Page } from 'playwright-core'
 import { dashboard, serveDashboard } from '../../src/dashboard/index.ts'
 import type { DashboardOptions } from '../../src/dashboard/index.ts'
 import type { StateMessage } from '../../src/dashboard/protocol.ts'
-import { raw } from '../../src/index.ts'
+import { memory, raw } from '../../src/index.ts'
+import { FakeClock } from '../../src/testing/index.ts'
 import type { Agent } from '../../src/index.ts'
 import { describeWithChromium } from '../servers/describe-with-chromium.ts'
 import { freePort } from '../support/free-port.ts'
@@ -50,6 +51,22 @@ async function seed(agent: Agent): Promise<void> {
   await agent.put(routes.key('default'), settings.message({ via: '10.0.0.1', dev: 'eth0' }))
   await agent.put('/notes/readme', text('Edge router, second floor.'))
   await agent.put('/state/blob', raw(Uint8Array.from({ length: 90 }, (_, i) => (i * 37) % 256)))
+}
+
+/** Names, keys and errors without a place to break a line. */
+function agentOfLongNames(): Agent {
+  const long = 'x'.repeat(200)
+  const agent = networkAgent({ transport: memory({ name: `memory-${long}` }) })
+  agent.use({
+    name: `plugin-${long}`,
+    init: (context) => {
+      const refuse = (): never => {
+        throw new Error(long.repeat(20))
+      }
+      context.watch(`registration-${long}`, `/${long}/`).handle({ resync: refuse })
+    },
+  })
+  return agent
 }
 
 function stop(server: Server): Promise<void> {
@@ -343,6 +360,54 @@ describeWithChromium('the dashboard in Chromium', (browser) => {
       await waitFor(async () => (await setup.agent.get('/notes/readme')) !== undefined)
     })
 
+    it('keep their line ends', async () => {
+      const stored = async (key: string): Promise<string> =>
+        new TextDecoder().decode((await setup.agent.get(key))?.bytes)
+      await setup.agent.put('/notes/dos', text('one\r\ntwo'))
+      await setup.agent.put('/notes/mixed', text('one\r\ntwo\n'))
+      await show('/notes/')
+      await list().filter({ hasText: '/notes/dos' }).click()
+      await page.getByRole('button', { name: 'Edit' }).click()
+      await page.getByLabel('Value', { exact: true }).fill('one\ntwo\nthree')
+      await page.getByLabel('Value as').selectOption('hex')
+      await page.getByLabel('Value as').selectOption('text')
+      await page.getByRole('button', { name: 'Save' }).click()
+      await toastOf(page).getByText('Stored /notes/dos').waitFor()
+      expect(await stored('/notes/dos')).toBe('one\r\ntwo\r\nthree')
+      await list().filter({ hasText: '/notes/mixed' }).click()
+      await page.getByRole('button', { name: 'Edit' }).click()
+      await expect(page.getByLabel('Value as').inputValue()).resolves.toBe('hex')
+      await page.getByLabel('Value as').selectOption('text')
+      await page.getByRole('alert').getByText('line ends, of several kinds').waitFor()
+      await page.getByRole('button', { name: 'Save' }).click()
+      await toastOf(page).getByText('Stored /notes/mixed').waitFor()
+      expect(await stored('/notes/mixed')).toBe('one\r\ntwo\n')
+    })
+
+    it('that receivers are slow with are stored all the same, and that is said', async () => {
+      const clock = new FakeClock()
+      const agent = networkAgent({ clock })
+      let asked = false
+      agent.watch('slow', '/slow/', { doneTimeoutMs: { change: 0 } }).handle({
+        change: ({ signal }) => {
+          asked = true
+          return new Promise((_resolve, reject) => {
+            signal.addEventListener('abort', () => reject(new Error('over')))
+          })
+        },
+      })
+      const { url } = await setUp({}, { agent })
+      const { page: own } = await open(`${url}/#keys`)
+      await own.getByRole('button', { name: 'New key' }).click()
+      await own.getByLabel('Key', { exact: true }).fill('/slow/a')
+      await own.getByLabel('Value', { exact: true }).fill('x')
+      await own.getByRole('button', { name: 'Save' }).click()
+      await waitFor(() => asked)
+      clock.advance(10_000)
+      await toastOf(own).getByText('/slow/a: stored, but').waitFor()
+      await own.locator('pre.value').getByText('x', { exact: true }).waitFor()
+    })
+
     it('are not deleted unseen either', async () => {
       await show('/notes/')
       await list().filter({ hasText: '/notes/readme' }).click()
@@ -492,8 +557,11 @@ describeWithChromium('the dashboard in Chromium', (browser) => {
       expect(faults).toEqual([])
     })
 
-    it('with a narrow screen get it all, without scrolling sideways', async () => {
-      const setup = await setUp()
+    it.each([
+      ['', networkAgent],
+      [', with the longest names and errors', agentOfLongNames],
+    ])('with a narrow screen get it all, without scrolling sideways%s', async (_, agentOf) => {
+      const setup = await setUp({}, { agent: agentOf() })
       const { page } = await open(setup.url, { viewport: { width: 360, height: 740 } })
       await connected(page).waitFor()
       for (const view of ['overview', 'runs', 'events', 'keys']) {
@@ -506,7 +574,7 @@ describeWithChromium('the dashboard in Chromium', (browser) => {
             'document.documentElement.scrollWidth - document.documentElement.clientWidth',
           ),
         ).resolves.toBe(0)
-        await screenshot(page, `${view}-narrow`)
+        if (agentOf === networkAgent) await screenshot(page, `${view}-narrow`)
       }
     })
 

@@ -1,11 +1,15 @@
 import { getEventListeners, once } from 'node:events'
+import { createServer } from 'node:http'
 import { connect } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { describe, expect, it } from '@jest/globals'
+import { EventSink } from '../../src/dashboard/event-sink.ts'
 import { serveDashboard } from '../../src/dashboard/index.ts'
 import { Agent, memory, raw } from '../../src/index.ts'
 import { lmdb } from '../../src/adapters/lmdb/index.ts'
 import type { Io } from '../../src/index.ts'
+import { silentLogger } from '../../src/api/logger.ts'
 import { listOf } from '../../src/kit/list-of.ts'
 import { text } from '../../src/testing/text.ts'
 import { interfaces, models, networkAgent, settings } from '../browser/network-agent.ts'
@@ -278,6 +282,16 @@ describe('who may come in', () => {
     expect(await page.send('api/state', { headers: bearer(OPS) })).toMatchObject({ status: 200 })
   })
 
+  it('not with a body that says something else', async () => {
+    const agent = networkAgent()
+    const page = await servePage(agent)
+    await agent.start()
+    for (const body of [[], ['audit'], { name: ['audit'] }, { names: 'audit' }, { names: [1] }]) {
+      expect(await page.json('api/resync', 'POST', body)).toMatchObject({ status: 400 })
+    }
+    expect(await page.json('api/resync', 'POST', {})).toMatchObject({ status: 200 })
+  })
+
   it('to look only, where nobody may write', async () => {
     const agent = networkAgent()
     const page = await servePage(agent, { readOnly: true })
@@ -365,7 +379,11 @@ describe('keys', () => {
   })
 
   it('take JSON by their model, text, hex and base64, and say what is wrong', async () => {
-    const agent = networkAgent()
+    const logged: object[] = []
+    const info = (fields: object, message: string): void => {
+      if (message === 'written by the dashboard') logged.push(fields)
+    }
+    const agent = networkAgent({ logger: { ...silentLogger, info } })
     const page = await servePage(agent, { models })
     await agent.start()
     const put = (key: string, encoding: string, value: string, more = {}) =>
@@ -390,7 +408,9 @@ describe('keys', () => {
       })
     }
     expect(await put('/no/model', 'json', '{}')).toMatchObject({ status: 422 })
+    expect(await put('/c', 'text', '\ud800')).toMatchObject({ status: 422 })
     expect(await put('/c', 'other', '')).toMatchObject({ status: 400 })
+    expect(await put('/c', 'text', '', { ttlms: 1 })).toMatchObject({ status: 400 })
     expect(await put('', 'text', '')).toMatchObject({ status: 400 })
     expect(await put('/c', 'text', '', { ttlMs: -1 })).toMatchObject({ status: 400 })
     expect(await page.send('api/key')).toMatchObject({ status: 400 })
@@ -406,8 +426,14 @@ describe('keys', () => {
       await put('/config/interfaces/x', 'json', '{"mtu":2}', { waitFor: 'applied' }),
     ).toMatchObject({
       status: 422,
-      json: { code: 'SYNC_REFUSED', detail: expect.stringContaining('mtu 2 is too small') },
+      json: {
+        code: 'SYNC_REFUSED',
+        outcome: 'stored',
+        detail: expect.stringContaining('mtu 2 is too small'),
+      },
     })
+    // Who wrote what is stored can be seen, whatever receivers say to it.
+    expect(logged.at(-1)).toMatchObject({ what: 'put', outcome: 'stored' })
     // An undecodable value is shown as what it is.
     await agent.put('/config/routes/broken', raw(Uint8Array.of(123, 1)))
     expect(await page.send(keyPath('/config/routes/broken'))).toMatchObject({
@@ -610,6 +636,32 @@ describe('events', () => {
       },
       { timeoutMs: 60_000 },
     )
+  })
+
+  it('begin with a state that may be long: a page that takes its time for it is not cut off', async () => {
+    let sink: EventSink | undefined
+    const server = createServer((_request, response) => {
+      sink = new EventSink(response)
+      sink.send('state', JSON.stringify('x'.repeat(16 * 1024 * 1024)))
+    })
+    onTeardown(() => {
+      server.closeAllConnections()
+      server.close()
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
+    onTeardown(() => socket.destroy())
+    socket.on('error', () => {})
+    socket.pause()
+    socket.write('GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n')
+    await waitFor(() => sink?.behind === true)
+    sink?.send('beat', '{}')
+    sink?.send('beat', '{}')
+    expect(sink?.signal.aborted).toBe(false)
+    // All that comes after it is bounded as ever.
+    for (let i = 0; i < 32; i++) sink?.send('patch', JSON.stringify('x'.repeat(1024 * 1024)))
+    await waitFor(() => sink?.signal.aborted === true)
   })
 
   it('end with the agent; then nothing is left', async () => {

@@ -27,6 +27,7 @@ import { listOf } from '../../kit/list-of.ts'
 import { commonPrefixes } from '../../kit/prefix-index.ts'
 import { RevisionCounter } from '../../source/watch-loop.ts'
 import { UnionStream } from './union-stream.ts'
+import { PATIENCE_MS } from './unseen-writes.ts'
 import { UnionPair, versionOf } from './union-view.ts'
 import type { Conflict } from './union-view.ts'
 
@@ -51,6 +52,9 @@ interface Part {
 
 const PAGE = 1_000
 
+/** What comes of a write behind a failed one. */
+const NOT_TRIED: PromiseRejectedResult = { status: 'rejected', reason: undefined }
+
 /** Several transports as one: the union of their pairs (datasync.md §6). */
 export class CompositeTransport implements Transport {
   readonly name: string
@@ -63,6 +67,8 @@ export class CompositeTransport implements Transport {
   readonly #write: 'all' | 'first'
   readonly #revisions = new RevisionCounter()
   readonly #streams = new Set<UnionStream>()
+  /** Of writes that wait for their turn: the last one, by key or prefix. */
+  readonly #turns = new Map<string, Promise<void>>()
   #closed = false
 
   constructor(transports: readonly Transport[], options: CompositeOptions = {}) {
@@ -143,9 +149,9 @@ export class CompositeTransport implements Transport {
     if (op === undefined) return { versions: [] }
     if (ops.length > 1)
       throw new UnsupportedOptionError('txn', this.name, "it needs write: 'first'")
-    return op.type === 'put'
-      ? this.#putEverywhere(op, options, io)
-      : this.#deleteEverywhere(op, options, io)
+    return this.#inTurn(op, options, io, (rest) =>
+      op.type === 'put' ? this.#putEverywhere(op, rest, io) : this.#deleteEverywhere(op, rest, io),
+    )
   }
 
   async close(): Promise<void> {
@@ -220,10 +226,45 @@ export class CompositeTransport implements Transport {
     }
   }
 
+  /**
+   * A write to all parts begins when our watches have shown the writes of the same key that were done before: else a
+   * part whose watch lags would show older values between newer ones. It does not wait for anybody's `done`.
+   */
+  async #inTurn<T>(
+    op: Op,
+    options: CommitOptions,
+    io: Io,
+    write: (rest: CommitOptions) => Promise<T>,
+  ): Promise<T> {
+    const name = op.type === 'delete-prefix' ? op.prefix : op.key
+    const before = this.#turns.get(name)
+    if (before === undefined && this.#unseen(op, options).length === 0) return write(options)
+    const begun = io.clock.now()
+    const turn = Promise.resolve(before).then(async () => {
+      await Promise.all(this.#unseen(op, options))
+    })
+    this.#turns.set(name, turn)
+    await turn
+    // Whoever comes next finds this one begun.
+    const written = write(within(options, begun, io))
+    if (this.#turns.get(name) === turn) this.#turns.delete(name)
+    return written
+  }
+
+  /** One promise for each watch that has not shown earlier writes yet. */
+  #unseen(op: Op, { timeoutMs }: CommitOptions): Promise<void>[] {
+    const withinMs = Math.min(PATIENCE_MS, timeoutMs)
+    return [...this.#streams].flatMap((stream) => stream.unseen(op, withinMs))
+  }
+
   async #putEverywhere(op: Op, options: CommitOptions, io: Io): Promise<CommitResult> {
     // Without conditions: no label is to be taken off.
     const settled = await Promise.allSettled(
-      this.#parts.map(async ({ transport }) => transport.commit([op], options, io)),
+      this.#parts.map(async ({ transport }, index) => {
+        const result = await transport.commit([op], options, io)
+        for (const stream of this.#streams) stream.wrote(index, op, [])
+        return result
+      }),
     )
     const results = this.#complete(settled)
     const [first] = this.#parts as [Part, ...Part[]]
@@ -231,15 +272,19 @@ export class CompositeTransport implements Transport {
     return { versions: [version], ...receiversOf(results) }
   }
 
-  /** Last part first, lest a value of a later part be seen for a moment; nothing is deleted behind a failure. */
+  /**
+   * One part after the other, each when our watches have shown the one before, lest an older value of another part be
+   * seen for a moment. Nothing is deleted behind a failure; what receivers refuse is deleted all the same.
+   */
   async #deleteEverywhere(op: Op, options: CommitOptions, io: Io): Promise<CommitResult> {
-    const settled: PromiseSettledResult<CommitResult>[] = []
-    for (const part of this.#parts.toReversed()) {
-      const failed = settled[0]?.status === 'rejected'
-      const [outcome] = failed
-        ? [{ status: 'rejected', reason: undefined } as const]
-        : await Promise.allSettled([this.#commitTo(part, [op], options, io)])
-      settled.unshift(outcome)
+    const begun = io.clock.now()
+    const settled: PromiseSettledResult<CommitResult>[] = this.#parts.map(() => NOT_TRIED)
+    for (const index of this.#deleteOrder(op)) {
+      // Whoever writes next asks what the watches have shown of the part before it.
+      await Promise.all(this.#unseen(op, within(options, begun, io)))
+      const outcome = await this.#deleteFrom(index, op, within(options, begun, io), io)
+      settled[index] = outcome
+      if (outcome.status === 'rejected' && outcomeOf(outcome.reason) !== 'stored') break
     }
     const results = this.#complete(settled)
     // Several parts may hold the same keys: under a prefix their sum says nothing.
@@ -250,6 +295,28 @@ export class CompositeTransport implements Transport {
       ...(deleted === undefined ? {} : { deleted }),
       ...receiversOf(results),
     }
+  }
+
+  /** Last part first; with `latest` the part that changed the key last comes last: its value is what is seen. */
+  #deleteOrder(op: Op): number[] {
+    const order = [...this.#parts.keys()].toReversed()
+    const seen = op.type === 'delete' ? this.#changedBy(op.key) : undefined
+    return seen === undefined ? order : [...order.filter((index) => index !== seen), seen]
+  }
+
+  async #deleteFrom(
+    index: number,
+    op: Op,
+    options: CommitOptions,
+    io: Io,
+  ): Promise<PromiseSettledResult<CommitResult>> {
+    const before = [...this.#streams].map((stream) => [stream, stream.held(index, op)] as const)
+    const part = this.#parts[index] as Part
+    const [outcome] = await Promise.allSettled([this.#commitTo(part, [op], options, io)])
+    if (outcome.status === 'fulfilled' || outcomeOf(outcome.reason) === 'stored') {
+      for (const [stream, pairs] of before) stream.wrote(index, op, pairs)
+    }
+    return outcome
   }
 
   #complete(settled: readonly PromiseSettledResult<CommitResult>[]): CommitResult[] {
@@ -271,11 +338,19 @@ export class CompositeTransport implements Transport {
   }
 }
 
+/** With what is left of its time. */
+function within(options: CommitOptions, begun: number, { clock }: Io): CommitOptions {
+  const timeoutMs = Math.max(1, options.timeoutMs - Math.max(0, clock.now() - begun))
+  return { ...options, timeoutMs }
+}
+
 function outcomeOf(error: unknown): WriteOutcome {
   if (error instanceof TransportUnavailableError || error instanceof TimeoutError) {
     return error.outcome
   }
   if (isSyncError(error, 'SYNC_REFUSED')) return 'stored'
+  // Of a part that is made of parts.
+  if (isSyncError(error, 'SYNC_PARTIAL_WRITE')) return 'unknown'
   // Not tried, or refused at the door.
   return error === undefined || isSyncError(error) ? 'not-applied' : 'unknown'
 }
@@ -341,7 +416,9 @@ function unitedCapabilities(
     waitForApplied: single ? first.waitForApplied : every('waitForApplied'),
     browser: every('browser'),
     ordered: false,
-    maxValueBytes: Math.min(...all.map(({ maxValueBytes = Infinity }) => maxValueBytes)),
+    maxValueBytes: Math.min(
+      ...(single ? [first] : all).map(({ maxValueBytes = Infinity }) => maxValueBytes),
+    ),
     ...(all.some((capabilities) => capabilities.watchable === false) ? { watchable: false } : {}),
     ...(watched.length === 0 ? {} : { watchablePrefixes: watched.reduce(commonPrefixes) }),
     ...(keyLimits.length === 0 ? {} : { maxKeyBytes: Math.min(...keyLimits) }),

@@ -1,9 +1,10 @@
 import type { ResyncReason } from '../../api/resync-event.ts'
-import type { Batch, Io, RawChange, Receipt, Transport } from '../../api/transport.ts'
+import type { Batch, Io, Op, RawChange, RawPair, Receipt, Transport } from '../../api/transport.ts'
 import { PushQueue } from '../../kit/push-queue.ts'
 import type { LatestValues } from '../../source/latest-values.ts'
-import { RevisionCounter, WatchLoop } from '../../source/watch-loop.ts'
+import { RevisionCounter, sameBytes, WatchLoop } from '../../source/watch-loop.ts'
 import type { SourceChange } from '../../source/watch-loop.ts'
+import { UnseenWrites } from './unseen-writes.ts'
 import { UnionView } from './union-view.ts'
 import type { Conflict, UnionPart } from './union-view.ts'
 
@@ -23,6 +24,7 @@ export interface UnionStreamOptions {
 class PartWatch implements UnionPart {
   readonly label: string
   readonly loop: WatchLoop
+  readonly unseen: UnseenWrites
   /** Listed once. */
   known = false
   /** Lost at least once. */
@@ -31,9 +33,10 @@ class PartWatch implements UnionPart {
   /** What it held when its continuity was lost. */
   previous: LatestValues | undefined
 
-  constructor(label: string, loop: WatchLoop) {
+  constructor(label: string, loop: WatchLoop, unseen: UnseenWrites) {
     this.label = label
     this.loop = loop
+    this.unseen = unseen
   }
 
   get values(): LatestValues | undefined {
@@ -70,10 +73,13 @@ export class UnionStream {
             listed: (reason) => this.#partListed(part, index, reason),
             changed: (changes, _before, _after, receipt) =>
               this.#partChanged(part, index, changes, receipt),
-            status: (live) => this.#partStatus(part, live),
+            status: (live) => {
+              if (live) this.#partLive(part)
+            },
             lost: (error) => this.#partLost(part, index, error),
           },
         }),
+        new UnseenWrites(options.io.clock),
       )
       return part
     })
@@ -91,6 +97,33 @@ export class UnionStream {
     return part !== undefined && part.failed && !part.loop.live
   }
 
+  /** What the part's watch holds of what a delete is to take away. */
+  held(index: number, op: Op): readonly RawPair[] {
+    const { loop } = this.#parts[index] as PartWatch
+    if (op.type === 'delete-prefix') return loop.values.view(op.prefix)
+    const pair = loop.values.get(op.key)
+    return pair === undefined ? [] : [pair]
+  }
+
+  /** The part has stored a write. `before` is what its watch {@link held} before a delete. */
+  wrote(index: number, op: Op, before: readonly RawPair[]): void {
+    const { loop, unseen } = this.#parts[index] as PartWatch
+    // The list that is to come shows it.
+    if (!loop.live) return
+    if (op.type === 'put') {
+      const now = loop.values.get(op.key)
+      const shown = now !== undefined && sameBytes(now.value, op.value)
+      if (!shown && loop.covers(op.key)) unseen.add(op.key)
+      return
+    }
+    for (const pair of before) if (loop.values.get(pair.key) === pair) unseen.add(pair.key)
+  }
+
+  /** Of each part whose watch has not shown yet what was written there before: resolves when it has, or after `withinMs`. */
+  unseen(op: Op, withinMs: number): Promise<void>[] {
+    return this.#parts.flatMap(({ unseen }) => unseen.shown(op, withinMs) ?? [])
+  }
+
   /** Begins to watch; ends with the signal, or when its reader returns. */
   batches(): AsyncIterable<Batch> {
     if (!this.#batches.ended) for (const { loop } of this.#parts) loop.start()
@@ -99,7 +132,10 @@ export class UnionStream {
 
   #end(): void {
     this.#options.onEnd(this)
-    for (const { loop } of this.#parts) loop.close()
+    for (const { loop, unseen } of this.#parts) {
+      loop.close()
+      unseen.clear()
+    }
     for (const batch of this.#batches.drain()) {
       if (batch.kind === 'changes') batch.receipt?.routed([])
     }
@@ -109,6 +145,7 @@ export class UnionStream {
     const first = !part.known
     part.known = true
     part.included = true
+    part.unseen.clear()
     this.#view.relisted(index, first ? undefined : part.previous)
     part.previous = undefined
     if (this.#listed) {
@@ -128,22 +165,31 @@ export class UnionStream {
     changes: readonly SourceChange[],
     receipt: Receipt | undefined,
   ): void {
+    part.unseen.seen(changes)
     const told = this.#view.changed(index, changes, receipt !== undefined)
     this.#pushChanges(told, part.included ? receipt : undefined)
     if (!this.#listed || !part.included) receipt?.routed([])
   }
 
-  #partStatus(part: PartWatch, live: boolean): void {
-    if (this.#options.onPartLost === 'keep' || !part.known || part.included === live) return
-    part.included = live
-    this.#pushChanges(this.#view.reconsider(part.loop.values.keys()), undefined)
+  /** It went on where it was, or is listed. */
+  #partLive(part: PartWatch): void {
+    if (part.known) this.#include(part, true)
   }
 
   #partLost(part: PartWatch, index: number, error: unknown): void {
     part.failed = true
+    part.unseen.clear()
     this.#options.onLost(index, error)
     this.#options.io.logger.warn({ part: part.label, error }, 'part of a composite lost')
+    // A part that is only listed anew is there: its pairs stay until the list is complete (W11).
+    if (this.#options.onPartLost === 'drop' && part.known) this.#include(part, false)
     this.#listWhenComplete()
+  }
+
+  #include(part: PartWatch, included: boolean): void {
+    if (part.included === included) return
+    part.included = included
+    this.#pushChanges(this.#view.reconsider(part.loop.values.keys()), undefined)
   }
 
   /** The first list waits for every part; with `drop`, a part that was lost first is not waited for. */

@@ -2,6 +2,8 @@ import type { TargetedEvent, VNode } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import type { PairView, PutRequest, TransportView, ValueEncoding } from '../protocol.ts'
 import { ProblemError, putKey, textOf } from './api.ts'
+import { fieldTextOf, textOfField } from './field-text.ts'
+import type { FieldText } from './field-text.ts'
 import { base64OfHex, counted, hexLines, shownKey } from './format.ts'
 import { encodingLabel, Value } from './parts.tsx'
 
@@ -40,8 +42,7 @@ export function Editor({
   onOpen: (key: string) => void
 }): VNode {
   const [key, setKey] = useState(pair?.key ?? newKey)
-  const [encoding, setEncoding] = useState<ValueEncoding>(pair?.value.encoding ?? 'text')
-  const [text, setText] = useState(pair === undefined ? '' : editable(pair))
+  const [{ encoding, text, lineEnd }, setValue] = useState(() => editable(pair))
   /** The version that is replaced; undefined: there is to be none. */
   const [version, setVersion] = useState(pair?.version)
   const [seconds, setSeconds] = useState('')
@@ -70,7 +71,7 @@ export function Editor({
     if (ttl !== undefined && !(ttl > 0))
       return setProblem('The time to live must be a number of seconds.')
     const request: PutRequest = {
-      value: { encoding, text },
+      value: { encoding, text: textOfField({ text, lineEnd }) },
       ...(expected === undefined ? { ifAbsent: true } : { ifVersion: expected }),
       ...(ttl === undefined ? {} : { ttlMs: Math.round(ttl * 1_000) }),
       waitFor: applied ? 'applied' : 'stored',
@@ -85,14 +86,15 @@ export function Editor({
     } catch (error) {
       if (!(error instanceof ProblemError))
         return setProblem(`Perhaps not saved: ${textOf(error)}.`)
-      const { code, current, detail } = error.problem
+      const { code, current, detail, outcome } = error.problem
       if (code === 'SYNC_VERSION_CONFLICT') {
         setConflict({ current: current ?? null })
-      } else if (code === 'SYNC_REFUSED') {
+      } else if (outcome === 'stored') {
         onDirty(false)
-        onSaved({ key, text: `${shownKey(key)}: ${detail}`, tone: 'bad' })
+        const what = code === 'SYNC_REFUSED' ? detail : `stored, but ${detail}`
+        onSaved({ key, text: `${shownKey(key)}: ${what}`, tone: 'bad' })
       } else {
-        setProblem(`Not saved: ${detail}`)
+        setProblem(`${outcome === 'unknown' ? 'Perhaps not' : 'Not'} saved: ${detail}`)
       }
     } finally {
       setSaving(false)
@@ -102,6 +104,12 @@ export function Editor({
   const submit = (event: TargetedEvent<HTMLFormElement>): void => {
     event.preventDefault()
     if (!saving && conflict === undefined) void save(version)
+  }
+  const show = (to: ValueEncoding): void => {
+    touched()
+    const value = converted({ encoding, text, lineEnd }, to)
+    if (value === undefined) setProblem('As text its line ends, of several kinds, would be lost.')
+    else setValue(value)
   }
   const overwrite = (): void => {
     const seen = conflict?.current?.version
@@ -135,11 +143,7 @@ export function Editor({
         <span>Value as</span>
         <select
           value={encoding}
-          onChange={(event) => {
-            touched()
-            setText(converted(text, encoding, event.currentTarget.value as ValueEncoding))
-            setEncoding(event.currentTarget.value as ValueEncoding)
-          }}
+          onChange={(event) => show(event.currentTarget.value as ValueEncoding)}
         >
           {(pair === undefined || pair.model !== undefined) && (
             <option value="json">JSON, by its model</option>
@@ -159,7 +163,7 @@ export function Editor({
           spellcheck={false}
           onInput={(event) => {
             touched()
-            setText(event.currentTarget.value)
+            setValue({ encoding, lineEnd, text: event.currentTarget.value })
           }}
           onKeyDown={(event) => {
             if (event.key === 'Enter' && (event.ctrlKey || event.metaKey))
@@ -265,26 +269,42 @@ function ConflictText({ conflict, created }: { conflict: Conflict; created: bool
   )
 }
 
-function editable({ value }: PairView): string {
-  return value.encoding === 'hex' ? hexLines(value.text) : value.text
+/** What is in the fields. */
+interface EditedValue extends FieldText {
+  readonly encoding: ValueEncoding
 }
 
-/** The same bytes in another form, where that needs no model; else as it is. */
-function converted(text: string, from: ValueEncoding, to: ValueEncoding): string {
-  if (from === to || from === 'json' || to === 'json') return text
+function editable(pair: PairView | undefined): EditedValue {
+  if (pair === undefined) return { encoding: 'text', text: '', lineEnd: '\n' }
+  const { encoding, text } = pair.value
+  if (encoding === 'hex') return { encoding, text: hexLines(text), lineEnd: '\n' }
+  const field = fieldTextOf(text)
+  return field === undefined
+    ? { encoding: 'hex', text: hexLines(hexOf(utf8(text))), lineEnd: '\n' }
+    : { encoding, ...field }
+}
+
+/** The same bytes in another form, where that needs no model; else as it is. Undefined: a field would change them. */
+function converted(value: EditedValue, to: ValueEncoding): EditedValue | undefined {
+  const { encoding: from, text } = value
+  const same = { ...value, encoding: to }
+  if (from === to || from === 'json' || to === 'json') return same
   try {
     const hex =
       from === 'hex'
         ? text.replace(/\s+/gu, '')
-        : hexOf(from === 'text' ? utf8(text) : binary(text))
-    if (!/^(?:[\da-f]{2})*$/iu.test(hex)) return text
-    if (to === 'hex') return hexLines(hex)
-    if (to === 'base64') return base64OfHex(hex)
+        : hexOf(from === 'text' ? utf8(textOfField(value)) : binary(text))
+    if (!/^(?:[\da-f]{2})*$/iu.test(hex)) return same
+    if (to === 'hex') return { encoding: to, text: hexLines(hex), lineEnd: '\n' }
+    if (to === 'base64') return { encoding: to, text: base64OfHex(hex), lineEnd: '\n' }
     const bytes = Uint8Array.from(hex.match(/../gu) ?? [], (pair) => Number.parseInt(pair, 16))
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    const field = fieldTextOf(
+      new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes),
+    )
+    return field && { encoding: to, ...field }
   } catch {
     // It is not what it was said to be; the server will say so, too.
-    return text
+    return same
   }
 }
 

@@ -6,7 +6,7 @@ import type {
   ValueView,
   WatchMessage,
 } from '../protocol.ts'
-import { counted, duration } from './format.ts'
+import { counted, duration, shownKey } from './format.ts'
 
 export type EntryKind = 'put' | 'delete' | 'run' | 'refusal' | 'note'
 
@@ -82,7 +82,7 @@ export function ofChanges({ changes, skipped }: ChangesMessage, now: number): Ne
 }
 
 export function ofWatch(message: WatchMessage, prefix: string): NewEntry {
-  const subject = prefix === '' ? 'all keys' : prefix
+  const subject = prefix === '' ? 'all keys' : shownKey(prefix)
   const { at } = message
   switch (message.state) {
     case 'live':
@@ -122,7 +122,7 @@ export function ofRefusal(refusal: RefusalView): NewEntry {
   const { registration, at, kind, key, result, error } = refusal
   const what =
     kind === 'change'
-      ? `CHANGE${key === undefined ? '' : ` of ${key}`}`
+      ? `CHANGE${key === undefined ? '' : ` of ${shownKey(key)}`}`
       : kind === 'resync'
         ? 'RESYNC'
         : 'report'

@@ -71,14 +71,16 @@ export function KeyPanel({
       await deleteKey(transport.name, keyName, version)
       done(`Deleted ${shownKey(keyName)}`, 'good')
     } catch (error) {
-      const conflict =
-        error instanceof ProblemError && error.problem.code === 'SYNC_VERSION_CONFLICT'
+      const problem = error instanceof ProblemError ? error.problem : undefined
+      const conflict = problem?.code === 'SYNC_VERSION_CONFLICT'
+      // Nobody answered, or it is not known what came of it.
+      const perhaps = problem === undefined || problem.outcome === 'unknown'
       setProblem(
         conflict
           ? 'Not deleted: somebody else has changed it meanwhile. What is there now is shown; delete it again if you mean that.'
-          : `Not deleted: ${textOf(error)}`,
+          : `${perhaps ? 'Perhaps not' : 'Not'} deleted: ${textOf(error)}`,
       )
-      if (conflict) await load()
+      if (conflict || perhaps) await load()
     }
   }
 

@@ -1,5 +1,13 @@
 import { describe, expect, it } from '@jest/globals'
-import { append, CAPACITY, EMPTY_LOG, goOn, pause } from '../../../src/dashboard/page/event-log.ts'
+import {
+  append,
+  CAPACITY,
+  EMPTY_LOG,
+  goOn,
+  ofRefusal,
+  ofWatch,
+  pause,
+} from '../../../src/dashboard/page/event-log.ts'
 import type { Entry } from '../../../src/dashboard/page/event-log.ts'
 import { routeOf } from '../../../src/dashboard/page/address.ts'
 
@@ -33,6 +41,14 @@ describe('the event log of the page', () => {
     expect(log.entries).toHaveLength(CAPACITY)
     expect(log.entries[0]?.subject).toBe(`${CAPACITY + 19}`)
   })
+})
+
+it('writes out what would turn a line around, in the keys that it names', () => {
+  const refusal = { id: 1, registration: 'r', at: 0, kind: 'change', result: 'refused' } as const
+  expect(ofRefusal({ ...refusal, key: '/a/\u202eb', error: 'no' }).text).toBe(
+    'CHANGE of /a/\\u202eb refused: no',
+  )
+  expect(ofWatch({ state: 'live', pairs: 1, at: 0 }, '/a/\u202e').subject).toBe('/a/\\u202e')
 })
 
 describe('the address bar', () => {

@@ -154,6 +154,41 @@ describe('receipts of a cache', () => {
     expect(told).toEqual(['routed x'])
   })
 
+  it('readers answer for what is written behind the first list, or a new one, before they come to it', async () => {
+    const h = new CacheHarness()
+    const readers = [h.reader(), h.reader([''], { from: 'other:1' })]
+    const first = noted()
+    h.upstream()
+      .listed('p')
+      .changes([['put', '/a', '1', 1]], { receipt: first.receipt })
+    await h.settle()
+    expect(readers[0]?.takeOne()?.kind).toBe('listed')
+    expect([readers[1]?.takeOne(), readers[1]?.takeOne()].map((batch) => batch?.kind)).toEqual([
+      'reset',
+      'listed',
+    ])
+    for (const reader of readers) takeReceipt(reader)?.routed(['x'])
+    expect(first.told).toEqual(['routed x,x (2)'])
+
+    const second = noted()
+    h.upstream()
+      .reset('reconnected')
+      .pairs([['/a', '1', 1]])
+      .listed('q')
+      .changes([['put', '/a', '2', 2]], { receipt: second.receipt })
+    await h.settle()
+    expect(readers[0]?.takeOne()).toBeUndefined()
+    await h.clock.run(4)
+    for (const reader of readers) {
+      const kinds = [reader.takeOne(), reader.takeOne(), reader.takeOne()].map((b) => b?.kind)
+      expect(kinds).toEqual(['reset', 'pairs', 'listed'])
+      expect(second.told).toEqual([])
+    }
+    for (const reader of readers) takeReceipt(reader)?.routed([])
+    expect(second.told).toEqual(['routed '])
+    expect(h.cache.kept.entries).toBe(1)
+  })
+
   it('a new list of the upstream lets go who waited for what readers had not taken', async () => {
     const { h, readers, write } = await started([{ prefixes: [''] }])
     const told = write('/a')

@@ -69,29 +69,36 @@ describe('a new list of the upstream', () => {
     expect(readers[0]?.take()).toEqual(['reset compacted', 'listed'])
   })
 
-  it('shows nobody anything until it is complete, nor a mix of old and new (W11)', async () => {
-    const { h, readers } = await listed({ readers: 1 })
-    const [reader] = readers
-    h.upstream().changes([['put', '/a', '2', 2]])
-    await h.settle()
-    const inList = h.reader()
-    inList.takeOne()
-    h.upstream()
-      .reset('reconnected')
-      .pairs([['/b', '1', 1]])
-    await h.settle()
-    // What was before the reset is still told.
-    expect(reader?.take()).toEqual(['put /a=2'])
-    h.upstream().listed('q')
-    // Two readers: they wait for their turns.
-    await h.settle()
-    expect([reader?.take(), inList.take()]).toEqual([[], []])
-    h.upstream().changes([['put', '/c', '1', 2]])
-    await h.clock.run(4)
-    const lines = ['reset reconnected', 'pairs /b=1 /c=1', 'listed']
-    expect([reader?.take(), inList.take()]).toEqual([lines, lines])
-    expect(Object.fromEntries(inList.fold)).toEqual({ '/b': '1', '/c': '1' })
-  })
+  it.each([
+    ['of another process', true, ['pairs /b=1 /c=1', 'listed']],
+    // It answers for what is written from the new list on.
+    ['of this process', false, ['pairs /b=1', 'listed', 'put /c=1']],
+  ])(
+    'shows no reader %s anything until it is complete, nor a mix of old and new (W11)',
+    async (_, remote, then) => {
+      const { h, readers } = await listed({ readers: 1, remote })
+      const [reader] = readers
+      h.upstream().changes([['put', '/a', '2', 2]])
+      await h.settle()
+      const inList = h.reader([''], { remote })
+      inList.takeOne()
+      h.upstream()
+        .reset('reconnected')
+        .pairs([['/b', '1', 1]])
+      await h.settle()
+      // What was before the reset is still told.
+      expect(reader?.take()).toEqual(['put /a=2'])
+      h.upstream().listed('q')
+      // Two readers: they wait for their turns.
+      await h.settle()
+      expect([reader?.take(), inList.take()]).toEqual([[], []])
+      h.upstream().changes([['put', '/c', '1', 2]])
+      await h.clock.run(4)
+      const lines = ['reset reconnected', ...then]
+      expect([reader?.take(), inList.take()]).toEqual([lines, lines])
+      expect(Object.fromEntries(inList.fold)).toEqual({ '/b': '1', '/c': '1' })
+    },
+  )
 
   it('a reader that has not taken what came before it never does', async () => {
     const { h, readers } = await listed({ readers: 1 })
