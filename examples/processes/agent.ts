@@ -1,5 +1,5 @@
 // One agent without a store of its own: `agent.ts <url of the hub>`, over HTTP or gRPC.
-import { Agent } from 'rx-datasync'
+import { Agent, TransportUnavailableError } from 'rx-datasync'
 import { grpc } from 'rx-datasync/grpc'
 import { rest } from 'rx-datasync/rest'
 import { Interface } from '../gen/network.ts'
@@ -28,6 +28,11 @@ agent.watch('interfaces', interfaces).handle({
 await agent.start()
 
 process.on('message', ({ name, mtu }: { name: string; mtu: number }) => {
-  void agent.put(interfaces.key(name), new Interface({ enabled: true, mtu }))
+  const written = agent.put(interfaces.key(name), new Interface({ enabled: true, mtu }))
+  written.catch((error: unknown) => {
+    // A hub that is killed may have stored what it cannot answer any more: the next RESYNC tells.
+    if (error instanceof TransportUnavailableError && error.outcome === 'unknown') return
+    throw error
+  })
 })
 process.once('disconnect', () => void agent.close())

@@ -11,12 +11,13 @@ export class Child {
   constructor(program: string, args: readonly string[]) {
     const path = fileURLToPath(new URL(`${program}.ts`, import.meta.url))
     this.#process = fork(path, args)
-    this.#messages = on(this.#process, 'message')
+    this.#messages = on(this.#process, 'message', { close: ['exit'] })
   }
 
-  /** Its next message. */
+  /** Its next message. @throws Error when it has ended: nobody would wait for a process that is gone */
   async next(): Promise<unknown> {
-    const { value } = await this.#messages.next()
+    const { value, done } = await this.#messages.next()
+    if (done === true) throw new Error(`${this.#process.spawnargs.join(' ')} has ended`)
     return (value as unknown[])[0]
   }
 

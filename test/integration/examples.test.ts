@@ -91,6 +91,17 @@ describe('examples', () => {
     expect(listed.map((row) => row[1])).toEqual(names)
   })
 
+  it('a process of the sixth that ends before its time is an error, not waited for', async () => {
+    const program = `
+      import { Child } from './examples/processes/child.ts'
+      await new Child('agent', ['nonsense']).next().catch(({ message }) => console.log(message))
+    `
+    const args = ['--import', 'tsx', '--input-type=module', '--eval', program]
+    const env = { ...process.env, NODE_OPTIONS: '' }
+    const { stdout } = await run(process.execPath, args, { cwd: ROOT, env, timeout: 60_000 })
+    expect(stdout).toContain('has ended')
+  })
+
   it("the first is the README's first program", () => {
     const code = readText('examples/01-first-steps.ts').replace(/^\/\/.*\n/gmu, '')
     expect(/^```ts\n(?<code>.*?)^```/msu.exec(readText('README.md'))?.groups?.['code']).toBe(code)
