@@ -1,10 +1,13 @@
 import { describe, expect, it } from '@jest/globals'
+import { status } from '@grpc/grpc-js'
+import { dataChangeReply, dataChangeRequest } from '../../src/adapters/grpc/datamsg-schema.ts'
 import { dataMsgClient } from '../../src/adapters/grpc/index.ts'
 import type { DataChange, DataMsgClient, DataResult } from '../../src/adapters/grpc/index.ts'
 import type { GrpcServerOptions } from '../../src/adapters/grpc/server/index.ts'
 import { lmdb } from '../../src/adapters/lmdb/index.ts'
 import type { Agent, ChangeEvent, KeyVal, ResyncEvent } from '../../src/index.ts'
 import { codec, model, raw } from '../../src/index.ts'
+import { frame, rawCall, rawSession } from '../support/grpc-frames.ts'
 import { serveAgent } from '../support/grpc.ts'
 import type { ServedAgent } from '../support/grpc.ts'
 import { onTeardown } from '../support/teardown.ts'
@@ -183,6 +186,47 @@ describe('dataChanges', () => {
     expect(replies.every(({ result }) => result === 0)).toBe(true)
   })
 
+  it('what is no request ends the stream, behind the replies to those before it', async () => {
+    const open: ChangeEvent[] = []
+    const { agent, server } = await setUp((agent) => {
+      const slow = agent.watch('slow', '/s/', { doneTimeoutMs: { change: 0 } })
+      slow.resyncs$.subscribe((event) => event.done())
+      slow.changes$.subscribe((event) => void open.push(event))
+    })
+    const call = rawCall(rawSession(server.port), '/msg.DataMsgService/dataChanges')
+    const request = (key: string): Buffer =>
+      frame(
+        dataChangeRequest.encode({ key, operationType: 0, content: text('x'), content_type: '' }),
+      )
+    const nothing = frame(Uint8Array.of(0xff, 0xff))
+    call.stream.end(Buffer.concat([request('/s/1'), request('/2'), nothing, request('/3')]))
+    await waitFor(() => open.length === 1)
+    expect(call.messages).toEqual([])
+    open[0]?.done()
+    expect((await call.ended)['grpc-status']).toBe(String(status.INVALID_ARGUMENT))
+    expect(call.messages.map((bytes) => dataChangeReply.decode(bytes))).toMatchObject([
+      { key: '/s/1', result: 0 },
+      { key: '/2', result: 0 },
+    ])
+    expect(await agent.get('/3')).toBeUndefined()
+  })
+
+  it('an operation of no known kind is no put: a reply, and the stream goes on', async () => {
+    const { agent, server } = await setUp()
+    const call = rawCall(rawSession(server.port), '/msg.DataMsgService/dataChanges')
+    for (const operationType of [2, 0]) {
+      const change = { key: `/${operationType}`, operationType, content: text('x') }
+      call.stream.write(frame(dataChangeRequest.encode({ ...change, content_type: '' })))
+    }
+    call.stream.end()
+    expect((await call.ended)['grpc-status']).toBe('0')
+    expect(call.messages.map((bytes) => dataChangeReply.decode(bytes))).toMatchObject([
+      { key: '/2', operationType: 2, result: status.INVALID_ARGUMENT },
+      { key: '/0', result: 0 },
+    ])
+    expect(await agent.get('/2')).toBeUndefined()
+  })
+
   it('JSON content becomes the message of its model', async () => {
     const json = codec<{ n: number }>({
       encode: ({ n }) => Uint8Array.of(n),
@@ -272,6 +316,20 @@ describe('dataResyncs', () => {
     expect(replies.map(({ result }) => result)).toEqual([9, 0])
     expect(error).toBe('stored, but refused by refuser (cannot)')
     expect(await all(agent.list('/c/'))).toHaveLength(2)
+  })
+
+  it('who is not ready gets it later: the reply does not say that it is applied', async () => {
+    const { agent, url } = await serveAgent({ acceptTimeoutMs: 20 }, {}, (agent) => {
+      agent.watch('absent', '/c/a/')
+      agent.watch('present', '/c/p/').handle({})
+    })
+    const go = dataMsgClient({ url })
+    onTeardown(() => go.close())
+    const items = ['/c/a/1', '/c/p/1', '/c/2'].map((key) => ({ key, content: text('1') }))
+    const { replies, error } = await go.dataResyncs(items)
+    expect(replies.map(({ result }) => result)).toEqual([4, 0, 0])
+    expect(error).toBe('stored, but not yet applied by absent (passed-over)')
+    expect(await all(agent.list('/c/'))).toHaveLength(3)
   })
 
   it('an empty list is refused, unless it is allowed', async () => {

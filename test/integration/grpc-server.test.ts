@@ -23,6 +23,8 @@ import { serveGrpc } from '../../src/adapters/grpc/server/index.ts'
 import { rest } from '../../src/adapters/rest/index.ts'
 import { serveRest } from '../../src/adapters/rest/server/index.ts'
 import { Agent, memory, raw } from '../../src/index.ts'
+import type { ChangeEvent } from '../../src/index.ts'
+import { frame, rawCall, rawSession } from '../support/grpc-frames.ts'
 import { serveAgent } from '../support/grpc.ts'
 import { onTeardown } from '../support/teardown.ts'
 import { commitTo, probeStream, put, realIo } from '../support/transport-stream.ts'
@@ -455,6 +457,42 @@ describe('close', () => {
     expect(await ended).toMatchObject({ code: status.UNAVAILABLE })
     expect(results).toEqual([0])
     await closed
+  })
+
+  it('a stream whose client has sent all that it had ends as if nothing were', async () => {
+    const open: ChangeEvent[] = []
+    const { server } = await serveAgent({}, {}, (agent) => {
+      const registration = agent.watch('slow', '/s/')
+      registration.resyncs$.subscribe((event) => event.done())
+      registration.changes$.subscribe((event) => void open.push(event))
+    })
+    const call = rawCall(rawSession(server.port), '/msg.DataMsgService/dataChanges')
+    const content = Buffer.from('x')
+    const change = { key: '/s/1', operationType: 0, content, content_type: '' }
+    call.stream.end(frame(dataChangeRequest.encode(change)))
+    await waitFor(() => open.length === 1)
+    const closed = server.close()
+    open[0]?.done()
+    expect((await call.ended)['grpc-status']).toBe('0')
+    expect(call.messages).toHaveLength(1)
+    await closed
+  })
+})
+
+describe('a commit', () => {
+  const value = Buffer.from('x')
+  it.each<[string, Partial<CommitRequest>]>([
+    ['several kinds', { ops: [{ put: { key: '/x', value }, delete: { key: '/y' } }] }],
+    ['no known kind', { ops: [{}] }],
+    ['way to wait', { ops: [{ put: { key: '/x', value } }], wait: 7 }],
+    ['timeoutMs', { ops: [{ put: { key: '/x', value } }], timeoutMs: -1 }],
+    ['timeoutMs', { ops: [{ put: { key: '/x', value } }], timeoutMs: NaN }],
+  ])('that cannot be meant is refused: %s', async (text, request) => {
+    const { agent, server } = await serveAgent()
+    const refused = commit(clientOf(server.port), request)
+    await expect(refused).rejects.toMatchObject({ code: status.INVALID_ARGUMENT })
+    await expect(refused).rejects.toThrow(text)
+    expect(await agent.get('/x')).toBeUndefined()
   })
 })
 

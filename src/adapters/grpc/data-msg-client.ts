@@ -16,6 +16,7 @@ import {
   PING_PATH,
   pingReply,
   pingRequest,
+  PUT_DEL,
 } from './datamsg-schema.ts'
 import { translate } from './errors.ts'
 import type { GrpcSettings } from './options.ts'
@@ -45,7 +46,7 @@ export interface DataItem {
 export interface DataResyncsResult {
   /** One per item, in their order. */
   readonly replies: readonly DataResult[]
-  /** Who refused, and why; what was sent is stored all the same. */
+  /** Who refused or was not ready, and why; what was sent is stored all the same. */
   readonly error: string | undefined
 }
 
@@ -123,7 +124,7 @@ export class DefaultDataMsgClient implements DataMsgClient {
             await feed.send(
               dataChangeRequest.encode({
                 key,
-                operationType: content === undefined ? 1 : 0,
+                operationType: content === undefined ? PUT_DEL.delete : PUT_DEL.put,
                 content: content ?? new Uint8Array(),
                 content_type: contentType,
               }),

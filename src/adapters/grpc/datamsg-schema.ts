@@ -2,12 +2,13 @@ import type { Int64 } from './int64.ts'
 import { messageCodec, rootOf } from './proto-table.ts'
 import type { MessageCodec, ProtoTable } from './proto-table.ts'
 
-/** 0 = put, 1 = delete. */
-export type PutDel = 0 | 1
+/** Known operations; enums of protobuf are open, so others may come. */
+export const PUT_DEL = { put: 0, delete: 1 } as const
 
 export interface DataChangeRequest {
   readonly key: string
-  readonly operationType: PutDel
+  /** Of {@link PUT_DEL}, or unknown. */
+  readonly operationType: number
   readonly content: Uint8Array
   /** `application/json`: JSON of the key's model; else the value's bytes. */
   readonly content_type: string
@@ -15,7 +16,7 @@ export interface DataChangeRequest {
 
 export interface DataChangeReply {
   readonly key: string
-  readonly operationType: PutDel
+  readonly operationType: number
   /** 0 = applied, or nobody watches the key; else a gRPC status code. */
   readonly result: number
 }
@@ -68,7 +69,7 @@ export const DATAMSG: ProtoTable = {
     dataResyncs: { request: 'DataResyncRequests', response: 'DataResyncReplies' },
     ping: { request: 'PingRequest', response: 'PingReply' },
   },
-  enums: { PutDel: { PUT: 0, DEL: 1 } },
+  enums: { PutDel: { PUT: PUT_DEL.put, DEL: PUT_DEL.delete } },
   messages: {
     DataMsgRequest: {
       msgId: ['Seq', 1],

@@ -1,12 +1,13 @@
 import { status } from '@grpc/grpc-js'
 import type { ServerDuplexStream } from '@grpc/grpc-js'
-import { AccessDeniedError } from '../../../api/errors.ts'
+import { AccessDeniedError, InvalidOptionError } from '../../../api/errors.ts'
 import type { CommitOptions, Op } from '../../../api/transport.ts'
 import { OrderedWindow } from '../../../kit/ordered-window.ts'
 import type { Client } from '../../../serving/access.ts'
-import { dataChangeReply, dataChangeRequest } from '../datamsg-schema.ts'
+import { dataChangeReply, dataChangeRequest, PUT_DEL } from '../datamsg-schema.ts'
 import type { DataChangeReply, DataChangeRequest } from '../datamsg-schema.ts'
 import { statusOf } from '../status-codes.ts'
+import type { Contents } from './content.ts'
 import type { Context } from './context.ts'
 import { KeyLanes } from './key-lanes.ts'
 import { Outlet } from './outlet.ts'
@@ -31,8 +32,9 @@ interface Reply {
 
 /**
  * One dataChanges stream: a reply for each request, in the order of the requests, when all who watch the key have said
- * done. What fails is a reply, too. Several requests may be under way, those of one key one after the other; beyond the
- * bounds nothing is read, and the client is stopped by flow control.
+ * done. What fails is a reply, too; only what is no request ends the stream, behind the replies to those before it. Several
+ * requests may be under way, those of one key one after the other; beyond the bounds nothing is read, and the client is
+ * stopped by flow control.
  */
 export class DataChangesStream {
   readonly #call: ServerDuplexStream<Buffer, Buffer>
@@ -47,7 +49,8 @@ export class DataChangesStream {
   #paused = false
   #over = false
   #headersSent = false
-  #closing = false
+  /** Nothing more is taken; with this it ends once all that was taken is replied to. */
+  #failure: { readonly error: unknown } | undefined
 
   constructor(call: ServerDuplexStream<Buffer, Buffer>, context: Context, client: Client) {
     const { settings, served } = context
@@ -88,14 +91,20 @@ export class DataChangesStream {
 
   /** The server closes: what is under way is replied to, nothing more is taken. */
   close(): void {
-    if (this.#over) return
-    this.#closing = true
+    // Of a client that sends nothing more all is taken.
+    if (this.#inputEnded) return
+    this.#endWith(new CallError(status.UNAVAILABLE, 'the server is closing'))
+  }
+
+  #endWith(error: unknown): void {
+    if (this.#over || this.#failure !== undefined) return
+    this.#failure = { error }
     this.#call.pause()
     this.#finish()
   }
 
   #take(bytes: Buffer): void {
-    if (this.#over) return
+    if (this.#over || this.#failure !== undefined) return
     let request: Request
     try {
       const format = formatOf(bytes)
@@ -105,8 +114,8 @@ export class DataChangesStream {
         bytes: bytes.length,
       }
     } catch (error) {
-      // Without a key there is nothing to reply to.
-      this.fail(error)
+      // Without a key there is nothing to reply to; those before it have their replies all the same.
+      this.#endWith(error)
       return
     }
     if (request.format === 'json' && !this.#headersSent) this.#call.sendMetadata(jsonHeaders())
@@ -116,16 +125,13 @@ export class DataChangesStream {
     this.#regulate()
   }
 
-  fail(error: unknown): void {
-    if (this.#over) return
-    this.stop()
-    this.#call.emit('error', this.#context.door.refusal(error))
-  }
-
   /** Reads on, or does not. */
   #regulate(): void {
     const stop =
-      this.#closing || this.#window.full || this.#bytes >= IN_FLIGHT_BYTES || this.#outlet.full
+      this.#failure !== undefined ||
+      this.#window.full ||
+      this.#bytes >= IN_FLIGHT_BYTES ||
+      this.#outlet.full
     if (stop === this.#paused) return
     this.#paused = stop
     if (!stop) this.#call.resume()
@@ -151,17 +157,13 @@ export class DataChangesStream {
   }
 
   // Not async: there are many.
-  #commit({ key, operationType, content, content_type }: DataChangeRequest): Promise<unknown> {
+  #commit(change: DataChangeRequest): Promise<unknown> {
     const { served, contents } = this.#context
     try {
-      if (!this.#client.mayWrite(key)) {
+      if (!this.#client.mayWrite(change.key)) {
         throw new AccessDeniedError(served.transport, 'the key may not be written')
       }
-      const op: Op =
-        operationType === 1
-          ? { type: 'delete', key }
-          : { type: 'put', key, value: contents.valueOf(key, content, content_type) }
-      return served.commit([op], this.#options)
+      return served.commit([opOf(change, contents)], this.#options)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -181,9 +183,27 @@ export class DataChangesStream {
 
   #finish(): void {
     if (this.#over || this.#window.open > 0) return
-    if (this.#closing) this.fail(new CallError(status.UNAVAILABLE, 'the server is closing'))
-    if (!this.#inputEnded) return
-    this.#over = true
-    this.#call.end()
+    if (this.#failure !== undefined) {
+      this.stop()
+      this.#call.emit('error', this.#context.door.refusal(this.#failure.error))
+    } else if (this.#inputEnded) {
+      this.#over = true
+      this.#call.end()
+    }
+  }
+}
+
+/** @throws InvalidOptionError for an operation of no known kind, which is no put; what {@link Contents.valueOf} does */
+function opOf(
+  { key, operationType, content, content_type: contentType }: DataChangeRequest,
+  contents: Contents,
+): Op {
+  switch (operationType) {
+    case PUT_DEL.put:
+      return { type: 'put', key, value: contents.valueOf(key, content, contentType) }
+    case PUT_DEL.delete:
+      return { type: 'delete', key }
+    default:
+      throw new InvalidOptionError('operationType', `${operationType} is no known operation`)
   }
 }

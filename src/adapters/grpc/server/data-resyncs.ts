@@ -6,6 +6,7 @@ import {
   PayloadTooLargeError,
   UnsupportedOptionError,
 } from '../../../api/errors.ts'
+import type { TurnOutcome } from '../../../api/run-report.ts'
 import type { ReplaceTurn } from '../../../api/served.ts'
 import type { Client } from '../../../serving/access.ts'
 import type { DataResyncReplies, DataResyncReply, DataResyncRequests } from '../datamsg-schema.ts'
@@ -46,24 +47,49 @@ export async function replaceAll(
     return { key, value: contents.valueOf(key, content, contentType) }
   })
   const { turns } = await served.replace(client.writable, pairs, { waitFor: 'applied', timeoutMs })
-  const refusals = turns.filter(({ outcome }) => outcome === 'refused' || outcome === 'timeout')
+  const open = turns.filter(({ outcome }) => RESULT_OF[outcome] !== status.OK)
   const replies = dataResyncs.map(({ key }): DataResyncReply => {
-    const refused = refusals.some(({ prefixes }) => prefixes.some((each) => key.startsWith(each)))
-    const result = refused ? status.FAILED_PRECONDITION : status.OK
+    const results = open
+      .filter(({ prefixes }) => prefixes.some((each) => key.startsWith(each)))
+      .map(({ outcome }) => RESULT_OF[outcome])
+    // A refusal tells more than who has not been asked yet.
+    const refused = results.includes(status.FAILED_PRECONDITION)
+    const result = refused ? status.FAILED_PRECONDITION : (results[0] ?? status.OK)
     return { key, result, ...(msgId ? { resyncId: msgId } : {}) }
   })
   return {
     ...(msgId ? { msgId } : {}),
-    ...(refusals.length > 0 ? { error: { message: describeAll(refusals) } } : {}),
+    ...(open.length > 0 ? { error: { message: describeAll(open) } } : {}),
     dataResyncs: { replies },
   }
 }
 
-function describeAll(refusals: readonly ReplaceTurn[]): string {
-  const each = refusals.map(({ registration, outcome, error }) => {
-    const why = error === undefined ? outcome : describeError(error)
-    return `${registration} (${why})`
-  })
+/** Whose turn did not come gets its RESYNC later: what it watches is stored, and not applied yet. */
+const RESULT_OF: Readonly<Record<TurnOutcome, status>> = {
+  acked: status.OK,
+  resumed: status.OK,
+  closed: status.OK,
+  refused: status.FAILED_PRECONDITION,
+  timeout: status.FAILED_PRECONDITION,
+  voided: status.DEADLINE_EXCEEDED,
+  'passed-over': status.DEADLINE_EXCEEDED,
+}
+
+function describeAll(turns: readonly ReplaceTurn[]): string {
+  const listed = (result: status): string =>
+    turns
+      .filter(({ outcome }) => RESULT_OF[outcome] === result)
+      .map(({ registration, outcome, error }) => {
+        const why = error === undefined ? outcome : describeError(error)
+        return `${registration} (${why})`
+      })
+      .join(', ')
+  const refused = listed(status.FAILED_PRECONDITION)
+  const waiting = listed(status.DEADLINE_EXCEEDED)
+  const parts = [
+    ...(refused === '' ? [] : [`refused by ${refused}`]),
+    ...(waiting === '' ? [] : [`not yet applied by ${waiting}`]),
+  ]
   // Half a character would be no UTF-8: programs in Go refuse the whole answer.
-  return `stored, but refused by ${each.join(', ')}`.toWellFormed()
+  return `stored, but ${parts.join(', ')}`.toWellFormed()
 }

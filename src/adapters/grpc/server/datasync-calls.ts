@@ -1,5 +1,5 @@
 import { status } from '@grpc/grpc-js'
-import { AccessDeniedError, PayloadTooLargeError } from '../../../api/errors.ts'
+import { AccessDeniedError, InvalidOptionError, PayloadTooLargeError } from '../../../api/errors.ts'
 import type { CommitOptions, Op, RawPair } from '../../../api/transport.ts'
 import type { Client } from '../../../serving/access.ts'
 import { WAIT } from '../watch-schema.ts'
@@ -66,11 +66,10 @@ export async function commit(
   restMs: number,
   { served, settings }: Context,
 ): Promise<CommitReply> {
-  const canWait = served.capabilities.waitForApplied
   const options: CommitOptions = {
-    waitFor: wait === WAIT.applied || (wait === WAIT.default && canWait) ? 'applied' : 'stored',
+    waitFor: waitForOf(wait, served.capabilities.waitForApplied),
     timeoutMs: Math.min(
-      timeoutMs > 0 ? timeoutMs : settings.appliedTimeoutMs,
+      timeoutMs === 0 ? settings.appliedTimeoutMs : timeoutMs,
       restMs,
       settings.limits.maxWaitMs,
     ),
@@ -89,7 +88,26 @@ export async function commit(
   }
 }
 
+function waitForOf(wait: number, canWait: boolean): 'applied' | 'stored' {
+  switch (wait) {
+    case WAIT.default:
+      return canWait ? 'applied' : 'stored'
+    case WAIT.stored:
+      return 'stored'
+    case WAIT.applied:
+      return 'applied'
+    default:
+      throw new InvalidOptionError('wait', `${wait} is no known way to wait`)
+  }
+}
+
+/** Kinds of an operation, of which it has exactly one. */
+const KINDS = ['put', 'delete', 'deletePrefix'] as const
+
 function opOf(op: WireOp, client: Client, transport: string): Op {
+  if (KINDS.filter((kind) => op[kind]).length > 1) {
+    throw new CallError(status.INVALID_ARGUMENT, 'ops: an operation of several kinds')
+  }
   if (op.put) {
     const { key, value, ttlMs = 0, ifAbsent = false } = op.put
     assertWritable(key, client, transport)
