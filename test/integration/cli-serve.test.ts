@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
+import { dataMsgClient } from '../../src/adapters/grpc/index.ts'
 import { serveRest } from '../../src/adapters/rest/server/index.ts'
 import { Agent, memory } from '../../src/index.ts'
 import { runCli, startCli } from '../support/cli.ts'
@@ -41,6 +42,20 @@ describe('datasync serve', () => {
     expect(await text('/dashboard/')).toContain('<!doctype html>')
     expect(await text('/')).toContain('<!doctype html>')
     expect(JSON.parse(await text('/v1/health'))).toMatchObject({ status: 'ok' })
+  })
+
+  it('takes JSON of the types that it is given, over gRPC as over HTTP', async () => {
+    const types = ['--proto', 'proto/examples/network.proto', '--type', 'examples.Interface']
+    const hub = await HubProcess.start({ args: types })
+    await using go = dataMsgClient({ url: hub.grpc })
+    const contentType = 'application/json'
+    const change = { key: '/if/a', content: Buffer.from('{"mtu":1500}'), contentType }
+    const wrong = { key: '/if/b', content: Buffer.from('{"mtu":"wide"}'), contentType }
+    const results: number[] = []
+    for await (const { result } of go.dataChanges([change, wrong])) results.push(result)
+    expect(results).toEqual([0, 3])
+    const { stdout } = await runCli(['get', hub.http, '/if/a', ...types])
+    expect(JSON.parse(stdout)).toMatchObject({ value: { mtu: 1500 }, encoding: 'json' })
   })
 
   it('a watcher goes on when the hub was killed and is back', async () => {

@@ -221,13 +221,21 @@ describe('reflection', () => {
       const { services } = await ask({ list: '*' })
       const names = (services as { service: { name: string }[] }).service.map(({ name }) => name)
       expect(names).toEqual(
-        expect.arrayContaining(['msg.DataMsgService', 'rxdatasync.v1.DataSync']),
+        expect.arrayContaining([
+          'msg.DataMsgService',
+          'rxdatasync.v1.DataSync',
+          'grpc.health.v1.Health',
+        ]),
       )
       const { files } = await ask({ symbol: 'rxdatasync.v1.DataSync' })
       const [file] = (files as { files: Buffer[] }).files
       for (const name of ['datasync_watch.proto', 'CommitRequest', 'if_version', 'Watch']) {
         expect(file?.includes(name)).toBe(true)
       }
+      const health = await ask({ symbol: 'grpc.health.v1.Health' })
+      expect((health['files'] as { files: Buffer[] }).files[0]?.includes('ServingStatus')).toBe(
+        true,
+      )
     },
   )
 

@@ -68,8 +68,8 @@ export const serve: CommandSpec<ServeOptions> = {
   ],
   notes: `${ACCESS_FILE_HELP}
 
---type and --proto say which values are read and written as JSON over HTTP. What is served is held in memory,
-once for all watchers. On a pipe one JSON line tells where it listens: {"event":"serving","http":…,"grpc":…}.`,
+--type and --proto say which values are read and written as JSON over HTTP, and taken as JSON by dataChanges and
+dataResyncs over gRPC. What is served is held in memory, once for all watchers. On a pipe one JSON line tells where it listens: {"event":"serving","http":…,"grpc":…}.`,
   endless: () => true,
   async run(session, _args, options) {
     const { upstream = '', http, grpc, prefix = [''], access } = options

@@ -116,12 +116,13 @@ export class Hub {
   }
 
   async #serveGrpc(tls: HubTls | undefined): Promise<{ grpc?: string }> {
-    const { grpc, access, prefixes, limits } = this.#options
+    const { grpc, access, models, prefixes, limits } = this.#options
     if (grpc === undefined) return {}
     const { serveGrpc } = await import('../../adapters/grpc/server/index.ts')
     this.#grpc = await serveGrpc(this.agent, {
       ...grpc,
       prefixes,
+      models,
       limits,
       ...(access === undefined ? {} : { access }),
       ...(tls === undefined ? {} : { tls }),

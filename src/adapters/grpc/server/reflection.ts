@@ -1,5 +1,6 @@
 import type { handleBidiStreamingCall, Server } from '@grpc/grpc-js'
 import { ReflectionService } from '@grpc/reflection'
+import { service as health } from 'grpc-health-check'
 import descriptor from 'protobufjs/ext/descriptor.js'
 import { DATAMSG } from '../datamsg-schema.ts'
 import { rootOf, snake } from '../proto-table.ts'
@@ -14,7 +15,10 @@ type Package = ConstructorParameters<typeof ReflectionService>[0]
 /** Tells grpcurl and its like what the services look like. */
 export function addReflection(server: Server, streams: OpenStreams): void {
   const files = [fileOf(DATAMSG), fileOf(DATASYNC, snake)]
-  const definitions = { types: { format: '', type: {}, fileDescriptorProtos: files } }
+  const definitions = {
+    ours: { format: '', type: {}, fileDescriptorProtos: files },
+    health: health['Check']?.requestType,
+  }
   const service = new ReflectionService(definitions as unknown as Package)
   addWith(server, service, ({ ServerReflectionInfo: handler }) => {
     const answer = handler as Handler
