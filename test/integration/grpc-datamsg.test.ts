@@ -227,6 +227,49 @@ describe('dataChanges', () => {
     expect(await agent.get('/2')).toBeUndefined()
   })
 
+  describe('a source that waits for its next change holds nobody', () => {
+    /** As a generator does it: what it waits for comes before its end. */
+    const waiting = (ended: () => void): AsyncIterable<DataChange> => {
+      let key = '/1'
+      return {
+        [Symbol.asyncIterator]: () => ({
+          next: async () => {
+            if (key === '') return new Promise<never>(() => {})
+            const value = { key, content: text('x') }
+            key = ''
+            return { value }
+          },
+          return: () => {
+            ended()
+            return new Promise<never>(() => {})
+          },
+        }),
+      }
+    }
+
+    it('who leaves', async () => {
+      const { go } = await setUp()
+      let ended = 0
+      for await (const { result } of go.dataChanges(waiting(() => ended++))) {
+        expect(result).toBe(0)
+        break
+      }
+      expect(ended).toBe(1)
+    })
+
+    it.each(['server', 'client'])('when the %s closes', async (side) => {
+      const { server, go } = await setUp()
+      let ended = 0
+      const replies = (async () => {
+        for await (const _ of go.dataChanges(waiting(() => ended++))) {
+          void (side === 'server' ? server.close() : go.close())
+        }
+      })()
+      await expect(replies).rejects.toMatchObject({ code: 'SYNC_UNAVAILABLE' })
+      expect(ended).toBe(1)
+    })
+  })
+
   it('JSON content becomes the message of its model', async () => {
     const json = codec<{ n: number }>({
       encode: ({ n }) => Uint8Array.of(n),

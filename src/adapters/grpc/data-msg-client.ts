@@ -156,10 +156,13 @@ export class DefaultDataMsgClient implements DataMsgClient {
       if ((error as { code?: unknown }).code === 0 && owed === 0 && ended) return
       throw this.#explain(error, owed > 0)
     } finally {
-      if (!ended) await inputs.return?.()
-      ended = true
       forget()
       feed.cancel()
+      const returned = ended ? undefined : inputs.return?.()
+      ended = true
+      // A source that is waiting for its next change may never end: nobody waits for it.
+      if (pulling) void Promise.resolve(returned).catch(() => {})
+      else await returned
     }
   }
 
