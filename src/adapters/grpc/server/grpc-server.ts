@@ -42,6 +42,7 @@ export class RunningServer implements GrpcServer {
   readonly #listener: Listener
   readonly #health: Health
   readonly #door: Door
+  readonly #streams = new OpenStreams()
   readonly #ending = new AbortController()
   readonly #onAgentClosed = (): void => void this.close()
   #bound: BoundAddress = { address: '', port: 0 }
@@ -70,9 +71,8 @@ export class RunningServer implements GrpcServer {
       served,
       [DATAMSG, DATASYNC].map((table) => `${table.package}.${table.service}`),
     )
-    const streams = new OpenStreams()
-    this.#health.addToServer(this.#server, streams)
-    if (settings.reflection) addReflection(this.#server, streams)
+    this.#health.addToServer(this.#server, this.#streams)
+    if (settings.reflection) addReflection(this.#server, this.#streams)
   }
 
   get url(): string {
@@ -126,6 +126,7 @@ export class RunningServer implements GrpcServer {
   async #end(): Promise<void> {
     this.#served.io.signal.removeEventListener('abort', this.#onAgentClosed)
     this.#health.stop()
+    this.#streams.close()
     this.#listener.stop()
     this.#ending.abort()
     await new Promise<void>((resolve) => {

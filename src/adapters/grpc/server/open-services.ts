@@ -22,6 +22,7 @@ interface OpenStream {
 /** Bounds what strangers can hold of the services that answer them. */
 export class OpenStreams {
   readonly #slots = new WatcherSlots(STREAMS)
+  readonly #open = new Set<OpenStream>()
 
   /** False: there are too many, the call is ended. */
   admit(call: OpenStream): boolean {
@@ -30,9 +31,21 @@ export class OpenStreams {
       call.emit('error', { code: status.RESOURCE_EXHAUSTED, details: 'too many streams' })
       return false
     }
-    call.on('close', slot)
-    call.on('cancelled', slot)
+    this.#open.add(call)
+    const gone = (): void => {
+      slot()
+      this.#open.delete(call)
+    }
+    call.on('close', gone)
+    call.on('cancelled', gone)
     return true
+  }
+
+  /** The server closes: they would stay as long as their clients. */
+  close(): void {
+    for (const call of this.#open) {
+      call.emit('error', { code: status.UNAVAILABLE, details: 'the server is closing' })
+    }
   }
 }
 

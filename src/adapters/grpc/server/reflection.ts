@@ -2,6 +2,7 @@ import type { handleBidiStreamingCall, Server } from '@grpc/grpc-js'
 import { ReflectionService } from '@grpc/reflection'
 import { service as health } from 'grpc-health-check'
 import descriptor from 'protobufjs/ext/descriptor.js'
+import type { IFileDescriptorProto } from 'protobufjs/ext/descriptor.js'
 import { DATAMSG } from '../datamsg-schema.ts'
 import { rootOf, snake } from '../proto-table.ts'
 import type { ProtoTable } from '../proto-table.ts'
@@ -14,11 +15,8 @@ type Package = ConstructorParameters<typeof ReflectionService>[0]
 
 /** Tells grpcurl and its like what the services look like. */
 export function addReflection(server: Server, streams: OpenStreams): void {
-  const files = [fileOf(DATAMSG), fileOf(DATASYNC, snake)]
-  const definitions = {
-    ours: { format: '', type: {}, fileDescriptorProtos: files },
-    health: health['Check']?.requestType,
-  }
+  const files = [fileOf(DATAMSG), fileOf(DATASYNC, snake), ...healthFiles()]
+  const definitions = { types: { format: '', type: {}, fileDescriptorProtos: files } }
   const service = new ReflectionService(definitions as unknown as Package)
   addWith(server, service, ({ ServerReflectionInfo: handler }) => {
     const answer = handler as Handler
@@ -49,4 +47,22 @@ function fileOf(table: ProtoTable, nameOf?: (field: string) => string): Buffer {
   const { file } = rootOf(table, nameOf).toDescriptor('proto3')
   const [only] = file
   return descriptor.FileDescriptorProto.encode({ ...only, name: table.file }).finish() as Buffer
+}
+
+/** The health service's files: of maps the library names the entries wrongly, and programs in Go refuse the whole file. */
+function healthFiles(): Buffer[] {
+  const files = health['Check']?.requestType.fileDescriptorProtos ?? []
+  return files.map((bytes) => {
+    const decoded: object = descriptor.FileDescriptorProto.decode(bytes)
+    const file = decoded as IFileDescriptorProto
+    for (const { nestedType, field } of file.messageType ?? []) {
+      for (const entry of nestedType ?? []) {
+        if (entry.options?.mapEntry !== true || entry.name?.endsWith('Entry') === true) continue
+        const name = `${entry.name ?? ''}Entry`
+        for (const each of field ?? []) if (each.typeName === entry.name) each.typeName = name
+        entry.name = name
+      }
+    }
+    return descriptor.FileDescriptorProto.encode(file).finish() as Buffer
+  })
 }
