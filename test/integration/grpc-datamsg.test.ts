@@ -227,6 +227,25 @@ describe('dataChanges', () => {
     expect(await agent.get('/2')).toBeUndefined()
   })
 
+  it('a stream that the server ends: what was taken and not replied to is unknown', async () => {
+    const { agent, go } = await setUp(
+      (agent) => {
+        const silent = agent.watch('silent', '/q/', { doneTimeoutMs: { change: 0 } })
+        silent.resyncs$.subscribe((event) => event.done())
+        silent.changes$.subscribe(() => {})
+      },
+      { limits: { maxBodyBytes: 10_000 } },
+    )
+    const replies = all(
+      go.dataChanges([
+        { key: '/q/1', content: text('x') },
+        { key: '/large', content: Buffer.alloc(20_000) },
+      ]),
+    )
+    await expect(replies).rejects.toMatchObject({ code: 'SYNC_UNAVAILABLE', outcome: 'unknown' })
+    expect(await agent.get('/q/1')).toBeDefined()
+  })
+
   describe('a source that waits for its next change holds nobody', () => {
     /** As a generator does it: what it waits for comes before its end. */
     const waiting = (ended: () => void): AsyncIterable<DataChange> => {

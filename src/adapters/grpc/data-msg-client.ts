@@ -1,9 +1,11 @@
+import type { Metadata } from '@grpc/grpc-js'
 import { systemClock } from '../../api/clock.ts'
 import { ClosedError, TransportUnavailableError } from '../../api/errors.ts'
-import type { SyncError } from '../../api/errors.ts'
+import type { SyncError, WriteOutcome } from '../../api/errors.ts'
 import { silentLogger } from '../../api/logger.ts'
 import { CommandConnection } from '../../grpc-link/command-connection.ts'
 import { Dialer } from '../../grpc-link/dialer.ts'
+import { isStatusError } from '../../grpc-link/failures.ts'
 import type { Ambient } from '../../grpc-link/link.ts'
 import { Connection } from './connection.ts'
 import {
@@ -19,6 +21,7 @@ import {
   PUT_DEL,
 } from './datamsg-schema.ts'
 import { translate } from './errors.ts'
+import { readFailure } from './failure-metadata.ts'
 import type { GrpcSettings } from './options.ts'
 
 /** A change for {@link DataMsgClient.dataChanges}: with `content` a put, else a delete. */
@@ -154,7 +157,7 @@ export class DefaultDataMsgClient implements DataMsgClient {
       if (failure !== undefined && error === failure.cause) throw error
       // The status OK is the end.
       if ((error as { code?: unknown }).code === 0 && owed === 0 && ended) return
-      throw this.#explain(error, owed > 0)
+      throw owed > 0 ? this.#explainOwed(error) : this.#explain(error, false)
     } finally {
       forget()
       feed.cancel()
@@ -210,11 +213,35 @@ export class DefaultDataMsgClient implements DataMsgClient {
     }
   }
 
-  #explain(error: unknown, sent: boolean): unknown {
+  /** A status that ends a stream says nothing of the requests that were taken before, unless the server says more. */
+  #explainOwed(error: unknown): SyncError {
+    const explained = this.#explain(error, true)
+    if (!(explained instanceof TransportUnavailableError) || isExplained(error)) return explained
+    return withOutcome(explained, 'unknown')
+  }
+
+  #explain(error: unknown, sent: boolean): SyncError {
     const outcome = sent ? 'unknown' : 'not-applied'
-    if (error instanceof TransportUnavailableError || error instanceof ClosedError) {
+    if (error instanceof TransportUnavailableError) return withOutcome(error, outcome)
+    if (error instanceof ClosedError) {
       return new TransportUnavailableError(this.#name, error.message, { cause: error, outcome })
     }
     return translate(this.#name, error, outcome)
   }
+}
+
+/** The server itself says what became of what was sent. */
+function isExplained(error: unknown): boolean {
+  return (
+    isStatusError(error) && readFailure((error as { metadata?: Metadata }).metadata) !== undefined
+  )
+}
+
+function withOutcome(
+  error: TransportUnavailableError,
+  outcome: WriteOutcome,
+): TransportUnavailableError {
+  const { transport, message, retryable } = error
+  const problem = message.slice(`${transport}: `.length)
+  return new TransportUnavailableError(transport, problem, { cause: error, outcome, retryable })
 }
