@@ -2,10 +2,12 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
 import { dataMsgClient } from '../../src/adapters/grpc/index.ts'
+import { WATCH_PATH, watchRequest } from '../../src/adapters/grpc/watch-schema.ts'
 import { serveRest } from '../../src/adapters/rest/server/index.ts'
 import { Agent, memory } from '../../src/index.ts'
 import { runCli, startCli } from '../support/cli.ts'
 import { freePort } from '../support/free-port.ts'
+import { frame, rawCall, rawSession } from '../support/grpc-frames.ts'
 import { HubProcess } from '../support/hub-process.ts'
 import { tempDir } from '../support/temp-dir.ts'
 import { waitFor } from '../support/wait-for.ts'
@@ -42,6 +44,13 @@ describe('datasync serve', () => {
     expect(await text('/dashboard/')).toContain('<!doctype html>')
     expect(await text('/')).toContain('<!doctype html>')
     expect(JSON.parse(await text('/v1/health'))).toMatchObject({ status: 'ok' })
+    // Many watches are no leak of which Node would warn.
+    const session = rawSession(hub.grpcPort)
+    const watches = Array.from({ length: 12 }, () => rawCall(session, WATCH_PATH))
+    const request = watchRequest.encode({ prefixes: ['/'], position: '', heartbeatMs: 0 })
+    for (const { stream } of watches) stream.end(frame(request))
+    await waitFor(() => watches.every(({ messages }) => messages.length > 0))
+    expect(hub.cli.stderr).not.toContain('Warning')
   })
 
   it('takes JSON of the types that it is given, over gRPC as over HTTP', async () => {

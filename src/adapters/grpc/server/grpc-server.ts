@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { Server, ServerCredentials } from '@grpc/grpc-js'
 import type { ServerOptions } from '@grpc/grpc-js'
 import type { Served } from '../../../api/served.ts'
@@ -57,6 +58,8 @@ export class RunningServer implements GrpcServer {
     this.#listener = new Listener(settings.maxConnections, (socket) =>
       injector.injectConnection(socket),
     )
+    // Each open stream listens to it.
+    setMaxListeners(0, this.#ending.signal)
     const context: Context = {
       settings,
       served,
