@@ -1,5 +1,6 @@
 import { TransportUnavailableError } from '../api/errors.ts'
 import type { Io, ListPart, RawPair, Transport } from '../api/transport.ts'
+import { onAbort } from './abortable.ts'
 
 /**
  * The pairs under a prefix: by the transport's own `list`, else what a stream of it lists before it goes live. Of a part
@@ -20,7 +21,9 @@ async function* listed(
   io: Io,
 ): AsyncGenerator<readonly RawPair[]> {
   const enough = new AbortController()
-  const signal = AbortSignal.any([io.signal, enough.signal])
+  const { signal } = enough
+  // Not AbortSignal.any: it leaves something at the signal that lives long, at each call.
+  const done = onAbort(io.signal, () => enough.abort(io.signal.reason))
   let pages: (readonly RawPair[])[] = []
   try {
     for await (const batch of transport.stream([prefix], undefined, { ...io, signal })) {
@@ -35,6 +38,7 @@ async function* listed(
     io.signal.throwIfAborted()
     throw new TransportUnavailableError(transport.name, 'the stream ended before it had listed')
   } finally {
+    done()
     enough.abort()
   }
 }

@@ -38,6 +38,15 @@ describe('source rules', () => {
     expect(files.filter((file) => hasModuleVariable(readText(file)))).toEqual([])
   })
 
+  it('W24: joins signals once per connection or command only: each time leaves a trace at the older one', () => {
+    // Where it is done per call, `onAbort` of src/kit/abortable.ts takes its listener back.
+    expect(files.filter((file) => readText(file).includes('AbortSignal.any('))).toEqual([
+      'src/cli/commands/doctor.ts',
+      'src/grpc-link/client.ts',
+      'src/testing/interruptible.ts',
+    ])
+  })
+
   it('has no TODO without an issue', () => {
     const open = files.filter((file) => /\b(?:TODO|FIXME|XXX)\b(?!.*#\d+)/u.test(readText(file)))
     expect(open).toEqual([])

@@ -3,6 +3,7 @@ import type { ServerWritableStream } from '@grpc/grpc-js'
 import type { Timer } from '../../../api/clock.ts'
 import { AccessDeniedError } from '../../../api/errors.ts'
 import type { BatchIterator } from '../../../api/transport.ts'
+import { onAbort } from '../../../kit/abortable.ts'
 import { nextTurn } from '../../../kit/next-task.ts'
 import type { Client } from '../../../serving/access.ts'
 import { watchEvent, watchRequest } from '../watch-schema.ts'
@@ -25,7 +26,9 @@ export class Watcher {
   readonly #request: WatchRequest
   readonly #format: Format
   readonly #outlet: Outlet
+  /** Nobody listens any more, or the server closes. */
   readonly #ended = new AbortController()
+  #gone = false
   readonly #heartbeatMs: number
   #heartbeat: Timer | undefined
   #written = 0
@@ -64,17 +67,22 @@ export class Watcher {
 
   /** Nobody listens any more. */
   stop(): void {
+    this.#gone = true
+    this.#heartbeat?.stop()
+    this.#endStream()
+  }
+
+  #endStream(): void {
     this.#ended.abort()
     this.#outlet.close()
-    this.#heartbeat?.stop()
   }
 
   /** Resolves when it is over; ends the call. */
   async run(): Promise<void> {
     const { served, closing } = this.#context
-    const signal = AbortSignal.any([this.#ended.signal, closing])
-    const onClose = (): void => this.#outlet.close()
-    closing.addEventListener('abort', onClose, { once: true })
+    const { signal } = this.#ended
+    // Not AbortSignal.any: it leaves something at the signal that lives long, at each call.
+    const done = onAbort(closing, () => this.#endStream())
     try {
       if (this.#format === 'json') this.#call.sendMetadata(jsonHeaders())
       this.#outlet.write(
@@ -90,7 +98,7 @@ export class Watcher {
       if (closing.aborted) this.#end(new CallError(status.UNAVAILABLE, 'the server is closing'))
       else this.#end(error)
     } finally {
-      closing.removeEventListener('abort', onClose)
+      done()
       this.stop()
     }
   }
@@ -133,7 +141,7 @@ export class Watcher {
   }
 
   #end(error: unknown): void {
-    if (this.#ended.signal.aborted) return
+    if (this.#gone) return
     this.#call.emit('error', this.#context.door.refusal(error))
   }
 }
