@@ -124,6 +124,13 @@ function accepted(type: Type, json: unknown): Record<string, unknown> {
 
 const BASE64 = /^[\w+/-]*={0,2}$/u
 
+/** Of either alphabet, padded or not. Node takes what is cut off for the rest of it. */
+function isBase64(text: string): boolean {
+  if (!BASE64.test(text)) return false
+  const padding = text.indexOf('=')
+  return padding === -1 ? text.length % 4 !== 1 : text.length % 4 === 0
+}
+
 function acceptedValue({ name, type, resolvedType }: protobuf.Field, value: unknown): unknown {
   const wrong = (what: string): TypeError => new TypeError(`${name}: must be ${what}`)
   if (resolvedType instanceof protobuf.Type) return accepted(resolvedType, value)
@@ -140,11 +147,15 @@ function acceptedValue({ name, type, resolvedType }: protobuf.Field, value: unkn
       if (typeof value !== 'boolean') throw wrong('true or false')
       return value
     case 'bytes':
-      if (typeof value !== 'string' || !BASE64.test(value)) throw wrong('base64')
+      if (typeof value !== 'string' || !isBase64(value)) throw wrong('base64')
       return Buffer.from(value, 'base64')
     default: {
-      const number = typeof value === 'string' ? Number(value) : value
+      const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value
       if (typeof number !== 'number' || !Number.isFinite(number)) throw wrong('a number')
+      if (type === 'double') return number
+      if (!Number.isInteger(number)) throw wrong('an integer')
+      if (type.startsWith('u') && number < 0) throw wrong('an integer from 0')
+      if (type.endsWith('32') && number >= 2 ** 32) throw wrong('an integer of 32 bits')
       return number
     }
   }

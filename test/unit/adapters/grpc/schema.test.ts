@@ -138,9 +138,22 @@ describe('JSON', () => {
     '{"operationType":1.5}',
     '{"content":"**"}',
     '{"content":[1,2]}',
+    '{"content":"Y"}',
+    '{"content":"YQ="}',
+    '{"content":"YWJjZ"}',
     '{"key"',
   ])('%s is no change', (text) => {
     expect(() => dataChangeRequest.fromJson(Buffer.from(text))).toThrow()
+  })
+
+  it.each(['YQ', 'YQ==', '_-8', '/+8=', ''])('%j is base64', (content) => {
+    const { content: bytes } = dataChangeRequest.fromJson(Buffer.from(JSON.stringify({ content })))
+    expect(Buffer.from(bytes)).toEqual(Buffer.from(content, 'base64'))
+  })
+
+  it.each(['-1', '1.5', '""', '"x"', '4294967296', 'true'])('%s is no sequence number', (seq) => {
+    const text = `{"msgId":{"seq":${seq}}}`
+    expect(() => dataResyncRequests.fromJson(Buffer.from(text))).toThrow('seq: must be')
   })
 
   it('keys of a JavaScript object are just keys', () => {
