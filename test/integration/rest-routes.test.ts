@@ -334,6 +334,24 @@ describe('the routes of REST', () => {
     }
   })
 
+  it('a prefix is replaced: who is not ready gets it later, and 202 says so', async () => {
+    const { url } = await serveAgent({}, { acceptTimeoutMs: 20 }, (owner) => {
+      owner.watch('absent', '/r/')
+      owner.watch('present', '/r/').handle({})
+    })
+    const api = await OpenApiCheck.of(url)
+    const body = JSON.stringify([{ key: '/r/a', value: b64('1') }])
+    const replaced = await api.http('/v1/keys?prefix=/r/', put(body, JSON_BODY))
+    expect([replaced.status, replaced.json.outcome, replaced.json.turns]).toEqual([
+      202,
+      'stored',
+      [
+        { registration: 'absent', outcome: 'passed-over' },
+        { registration: 'present', outcome: 'acked' },
+      ],
+    ])
+  })
+
   it('a prefix is replaced, emptied and deleted', async () => {
     const order: string[] = []
     let refuses = false

@@ -6,9 +6,10 @@ import {
   PayloadTooLargeError,
   UnsupportedOptionError,
 } from '../../../api/errors.ts'
-import type { TurnOutcome } from '../../../api/run-report.ts'
 import type { ReplaceTurn } from '../../../api/served.ts'
 import type { Client } from '../../../serving/access.ts'
+import { TURN_MEANING } from '../../../serving/turn-outcomes.ts'
+import type { TurnMeaning } from '../../../serving/turn-outcomes.ts'
 import type { DataResyncReplies, DataResyncReply, DataResyncRequests } from '../datamsg-schema.ts'
 import type { Context } from './context.ts'
 
@@ -47,11 +48,11 @@ export async function replaceAll(
     return { key, value: contents.valueOf(key, content, contentType) }
   })
   const { turns } = await served.replace(client.writable, pairs, { waitFor: 'applied', timeoutMs })
-  const open = turns.filter(({ outcome }) => RESULT_OF[outcome] !== status.OK)
+  const open = turns.filter((turn) => resultOf(turn) !== status.OK)
   const replies = dataResyncs.map(({ key }): DataResyncReply => {
     const results = open
       .filter(({ prefixes }) => prefixes.some((each) => key.startsWith(each)))
-      .map(({ outcome }) => RESULT_OF[outcome])
+      .map(resultOf)
     // A refusal tells more than who has not been asked yet.
     const refused = results.includes(status.FAILED_PRECONDITION)
     const result = refused ? status.FAILED_PRECONDITION : (results[0] ?? status.OK)
@@ -64,28 +65,27 @@ export async function replaceAll(
   }
 }
 
-/** Whose turn did not come gets its RESYNC later: what it watches is stored, and not applied yet. */
-const RESULT_OF: Readonly<Record<TurnOutcome, status>> = {
-  acked: status.OK,
-  resumed: status.OK,
-  closed: status.OK,
+const RESULT_OF: Readonly<Record<TurnMeaning, status>> = {
+  applied: status.OK,
   refused: status.FAILED_PRECONDITION,
-  timeout: status.FAILED_PRECONDITION,
-  voided: status.DEADLINE_EXCEEDED,
-  'passed-over': status.DEADLINE_EXCEEDED,
+  'not-yet-applied': status.DEADLINE_EXCEEDED,
+}
+
+function resultOf({ outcome }: ReplaceTurn): status {
+  return RESULT_OF[TURN_MEANING[outcome]]
 }
 
 function describeAll(turns: readonly ReplaceTurn[]): string {
-  const listed = (result: status): string =>
+  const listed = (meaning: TurnMeaning): string =>
     turns
-      .filter(({ outcome }) => RESULT_OF[outcome] === result)
+      .filter(({ outcome }) => TURN_MEANING[outcome] === meaning)
       .map(({ registration, outcome, error }) => {
         const why = error === undefined ? outcome : describeError(error)
         return `${registration} (${why})`
       })
       .join(', ')
-  const refused = listed(status.FAILED_PRECONDITION)
-  const waiting = listed(status.DEADLINE_EXCEEDED)
+  const refused = listed('refused')
+  const waiting = listed('not-yet-applied')
   const parts = [
     ...(refused === '' ? [] : [`refused by ${refused}`]),
     ...(waiting === '' ? [] : [`not yet applied by ${waiting}`]),

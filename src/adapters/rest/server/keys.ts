@@ -1,7 +1,10 @@
 import { InvalidOptionError, VersionConflictError } from '../../../api/errors.ts'
 import { assertKey, assertPrefix, compareKeys } from '../../../api/key.ts'
+import type { ReplaceTurn } from '../../../api/served.ts'
 import type { CommitResult, Op, RawPair } from '../../../api/transport.ts'
 import type { PutConditions } from '../../../api/writer.ts'
+import { TURN_MEANING } from '../../../serving/turn-outcomes.ts'
+import type { TurnMeaning } from '../../../serving/turn-outcomes.ts'
 import { BYTES_TYPE, JSON_TYPE } from '../protocol.ts'
 import {
   assertUnconditional,
@@ -177,10 +180,13 @@ export async function replacePrefix(service: Service, exchange: Exchange): Promi
     pairs,
     wait.options,
   )
-  const refused = turns.filter(({ outcome }) => outcome === 'refused' || outcome === 'timeout')
+  const meant = (meaning: TurnMeaning): ReplaceTurn[] =>
+    turns.filter(({ outcome }) => TURN_MEANING[outcome] === meaning)
+  const refused = meant('refused')
   if (refused.length > 0) throw service.refused(refused)
-  exchange.json(wait.unawaited ? 202 : 200, {
-    outcome: wait.options.waitFor,
+  const isPending = meant('not-yet-applied').length > 0
+  exchange.json(wait.unawaited || isPending ? 202 : 200, {
+    outcome: isPending ? 'stored' : wait.options.waitFor,
     put,
     deleted,
     versions: Array.from(versions, ([key, version]) => ({ key, version })),
