@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { dataMsgClient, grpc } from '../../src/adapters/grpc/index.ts'
 import type { GrpcOptions } from '../../src/adapters/grpc/index.ts'
@@ -205,6 +207,40 @@ describe('TLS', () => {
     expect(await answer(url, { tls: { ca } })).not.toBe('none')
     const writer = open(grpc({ url, tls: { ca, ...two } }))
     expect(await refusal(commitTo(writer, put('/a/x', '1')))).toBe('SYNC_ACCESS_DENIED')
+  })
+
+  it('with rejectUnauthorized: false a token does as well; a certificate of others is worth nothing', async () => {
+    const tls = { ...pair, ca: authority.ca, rejectUnauthorized: false }
+    const token = 'a-token-of-twenty-letters'
+    const access = [
+      { name: 'by certificate', certificate: 'agent-1', read: ['/a/'] },
+      { name: 'by token', token, read: ['/a/'] },
+    ]
+    const { url } = await serveAgent({}, { tls, access })
+    const one = await authority.client('agent-1')
+    const forged = await other.client('agent-1')
+    const ca = authority.ca
+    expect(await answer(url, { tls: { ca, ...one } })).toBe('none')
+    expect(await answer(url, { tls: { ca }, token })).toBe('none')
+    expect(await answer(url, { tls: { ca, ...forged }, token })).toBe('none')
+    expect(await answer(url, { tls: { ca, ...forged } })).toBe('SYNC_ACCESS_DENIED')
+    expect(await answer(url, { tls: { ca } })).toBe('SYNC_ACCESS_DENIED')
+  })
+
+  it('a handshake that never ends is cut off, and others are served', async () => {
+    const { url, server } = await serveAgent({}, { tls: pair, keepaliveTimeoutMs: 100 })
+    const { port } = server
+    const silent = connect({ host: '127.0.0.1', port })
+    const half = connect({ host: '127.0.0.1', port })
+    // The head of a record that says more is to come.
+    half.write(Buffer.from([0x16, 0x03, 0x01, 0x02, 0x00, 0x01]))
+    const gone = [silent, half].map(async (socket) => {
+      socket.resume().on('error', () => {})
+      await once(socket, 'close')
+    })
+    expect(await answer(url, { tls: { ca: authority.ca } })).toBe('none')
+    await Promise.all(gone)
+    await waitFor(() => server.connections <= 1)
   })
 
   it('no certificate at all: refused at once', async () => {

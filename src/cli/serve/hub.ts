@@ -125,7 +125,15 @@ export class Hub {
       models,
       limits,
       ...(access === undefined ? {} : { access }),
-      ...(tls === undefined ? {} : { tls }),
+      // Who has a certificate only may not come without.
+      ...(tls === undefined
+        ? {}
+        : {
+            tls: {
+              ...tls,
+              rejectUnauthorized: access?.every(({ token }) => token === undefined) ?? true,
+            },
+          }),
     })
     return { grpc: this.#grpc.url }
   }

@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events'
 import { Server, ServerCredentials } from '@grpc/grpc-js'
 import type { ServerOptions } from '@grpc/grpc-js'
+import type { TlsOptions } from 'node:tls'
 import type { Served } from '../../../api/served.ts'
 import { isLoopback } from '../../../serving/access.ts'
 import { assertCertificates } from '../../../serving/certificates.ts'
@@ -54,9 +55,13 @@ export class RunningServer implements GrpcServer {
     this.#served = served
     this.#door = new Door(settings, served)
     this.#server = new Server({ ...driverOptions(settings), interceptors: [gate(this.#door)] })
-    const injector = this.#server.createConnectionInjector(credentialsOf(settings))
-    this.#listener = new Listener(settings.maxConnections, (socket) =>
-      injector.injectConnection(socket),
+    // The listener does TLS; the driver asks its sockets for certificates all the same.
+    const injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure())
+    const { maxConnections, keepaliveTimeoutMs } = settings
+    const tls = tlsOf(settings)
+    this.#listener = new Listener(
+      { maxConnections, tls, handshakeTimeoutMs: keepaliveTimeoutMs },
+      (socket) => injector.injectConnection(socket),
     )
     // Each open stream listens to it.
     setMaxListeners(0, this.#ending.signal)
@@ -163,14 +168,9 @@ function driverOptions(settings: GrpcServerSettings): ServerOptions {
 }
 
 /** @throws InvalidOptionError (`SYNC_INVALID_OPTION`) */
-function credentialsOf({ tls }: GrpcServerSettings): ServerCredentials {
-  if (tls === undefined) return ServerCredentials.createInsecure()
-  const { cert, key, ca } = tls
+function tlsOf({ tls }: GrpcServerSettings): TlsOptions | undefined {
+  if (tls === undefined) return undefined
   assertCertificates(tls)
-  const pair = {
-    cert_chain: Buffer.from(cert as string),
-    private_key: Buffer.from(key as string),
-  }
-  const authority = ca === undefined ? null : Buffer.from(ca as string)
-  return ServerCredentials.createSsl(authority, [pair], ca !== undefined)
+  const { cert, key, ca, rejectUnauthorized = true } = tls
+  return { cert, key, ...(ca === undefined ? {} : { ca, requestCert: true, rejectUnauthorized }) }
 }

@@ -1,5 +1,7 @@
 import { createServer } from 'node:net'
 import type { AddressInfo, Server, Socket } from 'node:net'
+import { createServer as createTlsServer } from 'node:tls'
+import type { TlsOptions } from 'node:tls'
 
 /** Where a server listens. */
 export interface BoundAddress {
@@ -7,22 +9,40 @@ export interface BoundAddress {
   readonly port: number
 }
 
+export interface ListenerOptions {
+  readonly maxConnections: number
+  /** Without it connections are plain. */
+  readonly tls: TlsOptions | undefined
+  /** A TLS handshake that takes longer ends its connection (the driver would wait two minutes). */
+  readonly handshakeTimeoutMs: number
+}
+
 /**
- * Accepts connections and knows them by their peer, as the driver names it: it cannot end a call whose client takes
- * nothing.
+ * Accepts connections, TLS included, and knows them by their peer, as the driver names it: it cannot end a call whose
+ * client takes nothing.
  */
 export class Listener {
   readonly #server: Server
   readonly #sockets = new Map<string, Socket>()
 
-  constructor(maxConnections: number, onSocket: (socket: Socket) => void) {
-    this.#server = createServer({ noDelay: true }, (socket) => {
+  /** `onSocket` gets what is ready for HTTP/2. */
+  constructor(options: ListenerOptions, onSocket: (socket: Socket) => void) {
+    const { maxConnections, tls, handshakeTimeoutMs: handshakeTimeout } = options
+    this.#server =
+      tls === undefined
+        ? createServer({ noDelay: true }, onSocket)
+        : createTlsServer(
+            { ...tls, noDelay: true, handshakeTimeout, ALPNProtocols: ['h2'] },
+            onSocket,
+          )
+    this.#server.on('tlsClientError', (_error, socket: Socket) => socket.destroy())
+    // Of TLS also what is not yet through its handshake.
+    this.#server.on('connection', (socket: Socket) => {
       const peer = `${socket.remoteAddress ?? ''}:${socket.remotePort ?? ''}`
       this.#sockets.set(peer, socket)
       socket.once('close', () => this.#sockets.delete(peer))
       // What goes wrong is told by 'close'; the driver looks after the rest.
       socket.on('error', () => {})
-      onSocket(socket)
     })
     this.#server.maxConnections = maxConnections
   }

@@ -24,6 +24,8 @@ export interface GrpcServerTls {
   readonly key: string | Buffer
   /** Who may sign clients' certificates: given, every client has to show one. */
   readonly ca?: string | Buffer
+  /** False: a client may also come without a certificate, and say by a token who it is; true. */
+  readonly rejectUnauthorized?: boolean
 }
 
 /** Options of {@link serveGrpc}. Every field is optional. */
@@ -60,7 +62,7 @@ export interface GrpcServerOptions extends ServedOptions {
   readonly writeTimeoutMs?: number
   /** HTTP/2 pings on every connection, in ms; 30 000. */
   readonly keepaliveMs?: number
-  /** A ping that is not answered for this long ends the connection, in ms; 10 000. */
+  /** A ping that is not answered, or a TLS handshake that is not done, for this long ends the connection, in ms; 10 000. */
   readonly keepaliveTimeoutMs?: number
   /** Connections are asked to come anew after this time, in ms: for load balancers; never. */
   readonly maxConnectionAgeMs?: number
@@ -151,7 +153,11 @@ const isPem: OptionCheck = (value) =>
   typeof value === 'string' || Buffer.isBuffer(value) ? undefined : 'must be a PEM text'
 
 function checkTls(tls: GrpcServerTls): void {
-  checkOptions<GrpcServerTls>(tls, { cert: isPem, key: isPem, ca: isPem }, 'tls')
+  checkOptions<GrpcServerTls>(
+    tls,
+    { cert: isPem, key: isPem, ca: isPem, rejectUnauthorized: isBoolean },
+    'tls',
+  )
   for (const name of ['cert', 'key'] as const) {
     if (tls[name] === undefined) throw new InvalidOptionError(`tls.${name}`, 'is missing')
   }
