@@ -1,14 +1,20 @@
+import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
+import type { IncomingMessage } from 'node:http'
+import { get } from 'node:https'
 import { join } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
-import { dataMsgClient } from '../../src/adapters/grpc/index.ts'
+import { dataMsgClient, grpc } from '../../src/adapters/grpc/index.ts'
 import { WATCH_PATH, watchRequest } from '../../src/adapters/grpc/watch-schema.ts'
 import { serveRest } from '../../src/adapters/rest/server/index.ts'
 import { Agent, memory } from '../../src/index.ts'
+import type { Transport } from '../../src/index.ts'
+import { makeAuthority } from '../support/certificates.ts'
 import { runCli, startCli } from '../support/cli.ts'
 import { freePort } from '../support/free-port.ts'
 import { frame, rawCall, rawSession } from '../support/grpc-frames.ts'
 import { HubProcess } from '../support/hub-process.ts'
+import { realIo } from '../support/transport-stream.ts'
 import { tempDir } from '../support/temp-dir.ts'
 import { waitFor } from '../support/wait-for.ts'
 
@@ -140,6 +146,57 @@ describe('datasync serve', () => {
     const { code, stderr } = await runCli(['serve', ...args])
     expect(stderr).toContain(text)
     expect(code).toBe(2)
+  })
+
+  it('over TLS lets in certificates and tokens, over HTTP as over gRPC; nobody without', async () => {
+    const authority = await makeAuthority()
+    const folder = await tempDir('hub')
+    const file = async (name: string, content: string): Promise<string> => {
+      await writeFile(join(folder, name), content)
+      return join(folder, name)
+    }
+    const pair = await authority.server()
+    const token = 'a-token-of-twenty-letters'
+    const access = [
+      { name: 'agent', certificate: 'agent-1', read: ['/'] },
+      { name: 'browser', token, read: ['/'] },
+    ]
+    const hub = await HubProcess.start({
+      args: [
+        ['--serve-cert', await file('cert.pem', pair.cert)],
+        ['--serve-key', await file('key.pem', pair.key)],
+        ['--serve-ca', await file('ca.pem', authority.ca)],
+        ['--access', await file('access.json', JSON.stringify(access))],
+      ].flat(),
+    })
+    const { ca } = authority
+    const client = await authority.client('agent-1')
+    const outcome = async (transport: Transport): Promise<string> => {
+      const io = realIo()
+      try {
+        await transport.open(io)
+        return `${(await transport.get(['/a'], io)).length} found`
+      } catch (error) {
+        return (error as { code: string }).code
+      } finally {
+        await transport.close()
+      }
+    }
+    const secure = (url: string): string => url.replace('://', 's://')
+    const channel = secure(hub.grpc)
+    const http = secure(hub.http)
+    expect(await outcome(grpc({ url: channel, tls: { ca, ...client } }))).toBe('0 found')
+    expect(await outcome(grpc({ url: channel, tls: { ca }, token }))).toBe('0 found')
+    expect(await outcome(grpc({ url: channel, tls: { ca } }))).toBe('SYNC_ACCESS_DENIED')
+    const request = async (options: object): Promise<number | undefined> => {
+      const sent = get(`${http}/v1/keys?prefix=/`, { ca, ...options })
+      const [response] = (await once(sent, 'response')) as [IncomingMessage]
+      response.resume()
+      return response.statusCode
+    }
+    expect(await request(client)).toBe(200)
+    expect(await request({ headers: { authorization: `Bearer ${token}` } })).toBe(200)
+    expect(await request({})).toBe(401)
   })
 
   it('says what is wrong with certificates and the access file, and what to do', async () => {
