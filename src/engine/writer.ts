@@ -47,6 +47,8 @@ export interface WriterLink {
   opening(): Promise<void> | undefined
   /** Takes note of whether the server answered; the answer itself passes. */
   heard<T>(answer: Promise<T>): Promise<T>
+  /** Watches that were asked for are open afterwards. */
+  openWatches(): void
 }
 
 /** Checks what is to be written at the door and passes it to the transport. */
@@ -234,7 +236,11 @@ export class Writer {
 
   #commit(ops: readonly Op[], options: WaitOptions): Promise<CommitResult> {
     const resolved = options === NONE ? STORED : resolveWait(options)
-    if (resolved.waitFor === 'applied') this.#require('waitForApplied', "waitFor: 'applied'")
+    if (resolved.waitFor === 'applied') {
+      this.#require('waitForApplied', "waitFor: 'applied'")
+      // Whoever has asked before is one of those who are waited for.
+      this.#link.openWatches()
+    }
     return this.#instrumentation.write === undefined
       ? this.#send(ops, resolved)
       : this.#sendObserved(ops, resolved)

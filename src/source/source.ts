@@ -93,7 +93,7 @@ export class Source {
   readonly #revisions = new RevisionCounter()
   readonly #feeds = new Set<SharedFeed>()
   #gathering: SharedFeed | undefined
-  /** Go on from a checkpoint, once nothing is held any more. */
+  /** Go on from a checkpoint in the next turn, or once nothing is held any more. */
   #resumed: SharedFeed[] = []
   #held = false
   #closed = false
@@ -151,8 +151,18 @@ export class Source {
   release(): void {
     if (!this.#held) return
     this.#held = false
+    this.openNow()
+  }
+
+  /** Opens at once what would be opened in the next turn, unless it is held: who asked before a write is to get it. */
+  openNow(): void {
+    if (this.#held) return
     for (const feed of this.#resumed.splice(0)) feed.loop?.start()
-    this.#openGathered()
+    const feed = this.#gathering
+    if (feed === undefined) return
+    this.#gathering = undefined
+    this.#create(feed, undefined)
+    feed.loop?.start()
   }
 
   /** A feed that covers the prefix; to be given back by `leave`. */
@@ -166,7 +176,7 @@ export class Source {
     if (this.#gathering === undefined) {
       this.#gathering = new SharedFeed()
       this.#feeds.add(this.#gathering)
-      if (!this.#held) nextTask(() => this.#openGathered())
+      nextTask(() => this.openNow())
     }
     this.#gathering.ask(prefix)
     this.#gathering.wanted.set(prefix, true)
@@ -185,8 +195,8 @@ export class Source {
     for (const prefix of prefixes) feed.ask(prefix)
     this.#feeds.add(feed)
     this.#create(feed, { position, pairs })
-    if (this.#held) this.#resumed.push(feed)
-    else nextTask(() => feed.loop?.start())
+    this.#resumed.push(feed)
+    nextTask(() => this.openNow())
     return feed
   }
 
@@ -222,14 +232,6 @@ export class Source {
     for (const feed of this.#feeds) feed.loop?.close()
     this.#feeds.clear()
     this.#gathering = undefined
-  }
-
-  #openGathered(): void {
-    const feed = this.#gathering
-    if (feed === undefined || this.#held) return
-    this.#gathering = undefined
-    this.#create(feed, undefined)
-    feed.loop?.start()
   }
 
   #create(

@@ -37,7 +37,7 @@ export class Interruptible extends DelegatingTransport {
     const cut = new AbortController()
     this.#streams.add(cut)
     try {
-      await this.#held
+      if (this.#held !== undefined) await this.#held
       const forget = from === undefined ? undefined : this.#forget
       if (forget !== undefined) yield { kind: 'reset', reason: forget }
       const signal = AbortSignal.any([io.signal, cut.signal])

@@ -61,7 +61,7 @@ describe('datasync serve', () => {
 
   it('takes JSON of the types that it is given, over gRPC as over HTTP', async () => {
     const types = ['--proto', 'proto/examples/network.proto', '--type', 'examples.Interface']
-    const hub = await HubProcess.start({ args: types })
+    const hub = await HubProcess.start({ args: [...types, '--allow-empty-resync'] })
     await using go = dataMsgClient({ url: hub.grpc })
     const contentType = 'application/json'
     const change = { key: '/if/a', content: Buffer.from('{"mtu":1500}'), contentType }
@@ -71,6 +71,8 @@ describe('datasync serve', () => {
     expect(results).toEqual([0, 3])
     const { stdout } = await runCli(['get', hub.http, '/if/a', ...types])
     expect(JSON.parse(stdout)).toMatchObject({ value: { mtu: 1500 }, encoding: 'json' })
+    expect(await go.dataResyncs([])).toEqual({ replies: [], error: undefined })
+    expect(await runCli(['ls', hub.http, '/if/'])).toMatchObject({ code: 0, stdout: '' })
   })
 
   it('a watcher goes on when the hub was killed and is back', async () => {

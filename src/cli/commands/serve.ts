@@ -24,6 +24,7 @@ interface ServeOptions extends TypeOptions {
   readonly serveKey?: string
   readonly serveCa?: string
   readonly limit?: Readonly<Record<string, unknown>>
+  readonly allowEmptyResync?: boolean
   readonly dashboard?: boolean
 }
 
@@ -49,6 +50,10 @@ export const serve: CommandSpec<ServeOptions> = {
       .option('--serve-key <file>', 'the key of our certificate (PEM)')
       .option('--serve-ca <file>', 'authorities of client certificates (PEM)')
       .option('--limit <name=number>', LIMIT_HELP, parseSetting)
+      .option(
+        '--allow-empty-resync',
+        'over gRPC, a dataResyncs without items deletes everything, instead of being refused',
+      )
       .option('--no-dashboard', 'no page under /dashboard/')
     addTypeOptions(command)
   },
@@ -100,6 +105,7 @@ dataResyncs over gRPC. What is served is held in memory, once for all watchers. 
       tls: { cert, key, ca },
       models: await servedModels(options),
       limits: options.limit ?? {},
+      allowEmptyResync: options.allowEmptyResync === true,
       dashboard: options.dashboard !== false,
       logger: session.logger,
     })

@@ -34,6 +34,7 @@ export interface HubOptions {
   readonly access?: readonly Grant[] | undefined
   readonly tls: HubTlsFiles
   readonly limits: ServingLimits
+  readonly allowEmptyResync: boolean
   readonly models: readonly Model<unknown>[]
   readonly dashboard: boolean
   readonly logger: Logger
@@ -116,7 +117,7 @@ export class Hub {
   }
 
   async #serveGrpc(tls: HubTls | undefined): Promise<{ grpc?: string }> {
-    const { grpc, access, models, prefixes, limits } = this.#options
+    const { grpc, access, models, prefixes, limits, allowEmptyResync } = this.#options
     if (grpc === undefined) return {}
     const { serveGrpc } = await import('../../adapters/grpc/server/index.ts')
     this.#grpc = await serveGrpc(this.agent, {
@@ -124,6 +125,7 @@ export class Hub {
       prefixes,
       models,
       limits,
+      allowEmptyResync,
       ...(access === undefined ? {} : { access }),
       // Who has a certificate only may not come without.
       ...(tls === undefined

@@ -69,6 +69,28 @@ export function appliedCases(add: AddCase): void {
     assert.equal((await written).receivers, 2)
   })
 
+  applied(add, 'case 32: who has asked to watch just before is waited for', async (c) => {
+    const agent = c.agent()
+    c.record(agent.watch('first', c.key('elsewhere/')))
+    await agent.start()
+    const held: Recorded[] = []
+    c.record(agent.watch('late', c.fixture.prefix, NO_TIMEOUT), {
+      answer: (event) => {
+        held.push(event)
+        return 'hold'
+      },
+    })
+    const written = put(agent, c.key('x'), '1')
+    const carries = (event: Recorded): boolean =>
+      event.key === c.key('x') || (event.values[c.fixture.prefix] ?? []).includes(`${c.key('x')}=1`)
+    for (let i = 0; ; i++) {
+      const event = await eventually('the event that carries the write', () => held[i])
+      event.ack()
+      if (carries(event)) break
+    }
+    assert.equal((await written).receivers, 1)
+  })
+
   applied(add, 'case 32: nobody watches, or nobody is subscribed: at once', async (c) => {
     const agent = c.agent({ acceptTimeoutMs: 10 })
     agent.watch('unsubscribed', c.fixture.prefix)
