@@ -41,7 +41,8 @@ export function dashboard(agent: Agent, options: DashboardOptions = {}): Request
 
 /** The page of an agent, until `close`. */
 export class Dashboard {
-  readonly app: express.Express = express()
+  /** Express stays out of this type: a project without `@types/express` can read the declarations. */
+  readonly app: RequestHandler
   readonly #agent: Agent
   readonly #options: ResolvedDashboardOptions
   readonly #guard: Guard
@@ -65,20 +66,21 @@ export class Dashboard {
     this.#keys = new Keys(this.#served, this.#values)
     this.#state = new StateFeed(agent, served, this.#first.io, title)
 
-    this.app.disable('x-powered-by').set('query parser', 'simple').set('etag', false)
-    this.app.use((request, response, next) => {
+    const app = express().disable('x-powered-by').set('query parser', 'simple').set('etag', false)
+    this.app = app
+    app.use((request, response, next) => {
       this.#pipelined.follow(request, response)
       setSecurityHeaders(response)
       this.#guard.admit(request)
       next()
     })
-    this.app.get('/', (request, response) => this.#page(request, response))
-    this.app.get('/assets/:name', (request, response) => this.#asset(request, response))
-    this.app.use('/api', this.#api(maxBodyBytes))
-    this.app.use((_request, response) => {
+    app.get('/', (request, response) => this.#page(request, response))
+    app.get('/assets/:name', (request, response) => this.#asset(request, response))
+    app.use('/api', this.#api(maxBodyBytes))
+    app.use((_request, response) => {
       sendProblem(response, problemOf(new RequestError(404, 'there is no such page')))
     })
-    this.app.use((error: unknown, request: Request, response: Response, next: NextFunction) =>
+    app.use((error: unknown, request: Request, response: Response, next: NextFunction) =>
       this.#failed(error, request, response, next),
     )
   }
