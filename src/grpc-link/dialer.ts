@@ -73,10 +73,12 @@ export class Dialer<C extends Dialled> {
     const connection = this.#options.make(endpoint)
     const onAbort = (): void => connection.destroy()
     signal.addEventListener('abort', onAbort, { once: true })
-    const limit = this.#io.clock.after(connectTimeoutMs, () => {
+    const late = (): void => {
       const problem = `${endpointName(endpoint)} was not ready within ${connectTimeoutMs} ms`
       connection.destroy(new TransportUnavailableError(name, problem))
-    })
+    }
+    // The driver holds the process for calls only: a program that waits for its first one would end amid the dialling.
+    const limit = this.#io.clock.after(connectTimeoutMs, late, { keepAlive: true })
     try {
       if (signal.aborted) connection.destroy()
       // A password that never comes must not hold the line.

@@ -1,4 +1,5 @@
 import { etcd } from '../../src/adapters/etcd/index.ts'
+import { grpc } from '../../src/adapters/grpc/index.ts'
 import { rest } from '../../src/adapters/rest/index.ts'
 import { redis } from '../../src/adapters/redis/index.ts'
 import { lmdb } from '../../src/adapters/lmdb/index.ts'
@@ -13,6 +14,7 @@ function transport(): Transport {
   if (kind === 'cached lmdb') return cached(lmdb({ path: where }))
   if (kind === 'cached redis') return cached(redis({ url: where }))
   if (kind === 'etcd') return etcd({ url: where })
+  if (kind === 'grpc') return grpc({ url: where })
   if (kind === 'rest') return rest({ url: where })
   if (kind === 'redis') return redis({ url: where })
   return kind === 'lmdb' ? lmdb({ path: where }) : memory()
