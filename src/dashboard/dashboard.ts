@@ -5,6 +5,7 @@ import type { Agent } from '../agent/agent.ts'
 import { describeError, isSyncError } from '../api/errors.ts'
 import type { Served } from '../api/served.ts'
 import type { Client } from '../serving/access.ts'
+import { assertServable } from '../serving/option-checks.ts'
 import { PipelinedResponses } from '../serving/pipelined-responses.ts'
 import { loadAssets } from './assets.ts'
 import type { Asset, Assets } from './assets.ts'
@@ -55,6 +56,7 @@ export class Dashboard {
   #assets: Promise<Assets> | undefined
 
   constructor(agent: Agent, options: ResolvedDashboardOptions) {
+    assertServable(agent)
     const { prefixes, models, title, maxBodyBytes } = options
     this.#agent = agent
     this.#options = options

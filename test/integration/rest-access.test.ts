@@ -5,9 +5,11 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { describe, expect, it } from '@jest/globals'
 import express from 'express'
+import { serveGrpc } from '../../src/adapters/grpc/server/index.ts'
 import { rest } from '../../src/adapters/rest/index.ts'
 import { restRouter, serveRest } from '../../src/adapters/rest/server/index.ts'
 import { tlsFetch } from '../../src/cli/tls-fetch.ts'
+import { serveDashboard } from '../../src/dashboard/index.ts'
 import { Agent, memory } from '../../src/index.ts'
 import { certificates } from '../support/certificates.ts'
 import { http, rawHttp } from '../support/http.ts'
@@ -115,6 +117,8 @@ describe('access to a REST server', () => {
     for (const tls of [
       { cert: 'x', key: 'y' },
       { cert: pem.serverCert, key: pem.clientKey },
+      { cert: pem.serverCert },
+      {},
     ]) {
       const refused = serveRest(agent, { tls })
       await expect(refused).rejects.toMatchObject({ code: 'SYNC_INVALID_OPTION', option: 'tls' })
@@ -214,7 +218,7 @@ describe('access to a REST server', () => {
       'localhost',
       `localhost:${server.port}`,
       '127.0.0.1',
-      '[::1]:80',
+      '[::1]:8080',
       'LOCALHOST',
     ]) {
       expect([host, (await http(url, at, { method: 'HEAD', headers: { host } })).status]).toEqual([
@@ -514,6 +518,9 @@ describe('access to a REST server', () => {
       { heartbeatMs: 0 },
       { limits: { maxOps: -1 } },
       { cors: {} },
+      { cors: { origins: ['app.example'] } },
+      { cors: { origins: ['https://app.example/'] } },
+      { cors: { origins: ['https://app.example:443'] } },
       { models: [1] },
       { access: [{ name: 'x', token: 'short' }] },
       { port: 1e6 },
@@ -538,6 +545,27 @@ describe('access to a REST server', () => {
         expect.objectContaining({ code: 'SYNC_INVALID_OPTION' }),
       )
     }
+    for (const origin of [
+      'https://app.example',
+      'http://localhost:5173',
+      'http://[::1]:8080',
+      '*',
+    ]) {
+      expect(() => restRouter(agent, { cors: { origins: [origin] } })).not.toThrow()
+    }
     await agent.close()
+  })
+
+  it.each<readonly [string, (wrong: never) => unknown]>([
+    ['serveRest', serveRest],
+    ['serveGrpc', serveGrpc],
+    ['serveDashboard', serveDashboard],
+  ])('%s is told when it gets a transport, or nothing', async (_name, serve) => {
+    for (const wrong of [memory(), undefined]) {
+      await expect((async () => serve(wrong as never))()).rejects.toMatchObject({
+        code: 'SYNC_INVALID_OPTION',
+        option: 'agent',
+      })
+    }
   })
 })

@@ -1,4 +1,5 @@
 import type { Servable } from '../../../api/served.ts'
+import { assertServable } from '../../../serving/option-checks.ts'
 import { RunningServer } from './grpc-server.ts'
 import type { GrpcServer } from './grpc-server.ts'
 import { readOptions } from './options.ts'
@@ -19,6 +20,7 @@ export async function serveGrpc(
   agent: Servable,
   options: GrpcServerOptions = {},
 ): Promise<GrpcServer> {
+  assertServable(agent)
   const settings = readOptions(options)
   const server = new RunningServer(settings, agent.served(settings.served))
   await server.listen()

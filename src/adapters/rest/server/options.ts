@@ -88,8 +88,24 @@ const TIME = integerBetween(1, 2 ** 31 - 1)
 
 const isCors: OptionCheck = (value) =>
   typeof value === 'object' && value !== null && 'origins' in value
-    ? isStrings(value.origins)
+    ? isOrigins(value.origins)
     : 'must be an object with origins'
+
+/** As browsers write them: what is not of this form would match nothing, without a word. */
+const isOrigins: OptionCheck = (value) =>
+  isStrings(value) ??
+  ((value as readonly string[]).every((origin) => origin === '*' || isOrigin(origin))
+    ? undefined
+    : "has origins that no browser sends: give https://host[:port], without a path, or '*'")
+
+function isOrigin(text: string): boolean {
+  try {
+    const { protocol, host } = new URL(text)
+    return text === `${protocol}//${host}`
+  } catch {
+    return text === 'null'
+  }
+}
 
 const ROUTER_CHECKS = {
   transport: isString,

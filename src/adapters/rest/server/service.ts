@@ -2,6 +2,7 @@ import { RefusedError } from '../../../api/errors.ts'
 import type { ReplaceTurn, Servable, Served } from '../../../api/served.ts'
 import { Calls } from '../../../kit/call.ts'
 import type { Call } from '../../../kit/call.ts'
+import { assertServable } from '../../../serving/option-checks.ts'
 import { WatcherSlots } from '../../../serving/watcher-slots.ts'
 import type { WireInfo } from '../protocol.ts'
 import type { Caller } from './guard.ts'
@@ -24,6 +25,7 @@ export class Service {
 
   /** @throws InvalidOptionError, InvalidKeyError */
   constructor(agent: Servable, settings: RouterSettings) {
+    assertServable(agent)
     this.settings = settings
     this.served = agent.served(settings.served)
     this.values = new Values(settings.models)
