@@ -223,6 +223,54 @@ describe('the link', () => {
     const there = await stored(served.agent, '/d/')
     for (const { key } of replies) expect(there[key]).toBe('x')
   })
+
+  it('dataChanges on a held link: given up after commandTimeoutMs, also when only the end is owed', async () => {
+    const go = dataMsgClient({ url, commandTimeoutMs: 200 })
+    onTeardown(() => go.close())
+    await go.ping()
+    link.hold()
+    const change = { key: '/d/held', content: Buffer.from('x') }
+    await expect(go.dataChanges([change]).next()).rejects.toMatchObject({
+      code: 'SYNC_UNAVAILABLE',
+      outcome: 'unknown',
+    })
+    link.release()
+    await waitFor(() => go.ping())
+    link.hold()
+    await expect(go.dataChanges([]).next()).rejects.toMatchObject({ code: 'SYNC_UNAVAILABLE' })
+  })
+
+  it('dataChanges to a receiver that takes long, and from a source that pauses: nobody gives up', async () => {
+    let finish = (): void => {}
+    const receiver = served.agent.watch('slow', '/slow/')
+    receiver.handle({ change: () => new Promise<void>((resolve) => (finish = resolve)) })
+    await waitFor(() => served.agent.health().registrations[0]?.state === 'live')
+    const go = dataMsgClient({ url, commandTimeoutMs: 100 })
+    onTeardown(() => go.close())
+    // Signs of life of a watch tell that the time of a command is over, several times.
+    const transport = grpc({ url, ...FAST, livenessMs: 150 })
+    onTeardown(() => transport.close())
+    const probe = probeStream(transport, ['/f/'])
+    await probe.untilListed()
+    async function pause(): Promise<void> {
+      const enough = probe.progress + 10
+      await waitFor(() => probe.progress > enough)
+    }
+    async function* changes() {
+      yield { key: '/slow/1', content: Buffer.from('x') }
+      await pause()
+      finish()
+      await pause()
+      yield { key: '/d/2', content: Buffer.from('x') }
+    }
+    const replies: DataResult[] = []
+    for await (const reply of go.dataChanges(changes())) replies.push(reply)
+    expect(replies.map(({ key, result }) => [key, result])).toEqual([
+      ['/slow/1', 0],
+      ['/d/2', 0],
+    ])
+    await probe.stop()
+  })
 })
 
 describe('a watcher that never reads', () => {

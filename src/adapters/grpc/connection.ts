@@ -99,15 +99,7 @@ export class Connection extends Linked {
 
   /** The messages of an answer, to its end; a connection that is silent meanwhile is given up. */
   async *read<Response>(feed: MessageFeed<Response>): AsyncGenerator<Response> {
-    const { name, commandTimeoutMs } = this.#settings
-    const forget = this.onLost((lost) => feed.fail(lost))
-    let silent = 0
-    const life = new LifeSign(this, this.#io.clock, commandTimeoutMs, (alive) => {
-      silent = alive || !feed.awaited ? 0 : silent + 1
-      if (silent <= LOOKS) return
-      const cause = new TimeoutError(`an answer of ${this.link.at}`, commandTimeoutMs)
-      this.destroy(new TransportUnavailableError(name, cause.message, { cause }))
-    })
+    const release = this.hold(feed, () => feed.awaited)
     try {
       for (;;) {
         const message = feed.poll()
@@ -118,9 +110,28 @@ export class Connection extends Linked {
       // The status OK is the end.
       if ((error as { code?: unknown }).code !== 0) throw error
     } finally {
+      release()
+      feed.cancel()
+    }
+  }
+
+  /**
+   * Lets a feed fail with the connection, and gives the connection up when it is silent while it owes something. Returns
+   * what ends that.
+   */
+  hold(feed: MessageFeed<unknown>, owes: () => boolean): () => void {
+    const { name, commandTimeoutMs } = this.#settings
+    const forget = this.onLost((lost) => feed.fail(lost))
+    let silent = 0
+    const life = new LifeSign(this, this.#io.clock, commandTimeoutMs, (alive) => {
+      silent = alive || !owes() ? 0 : silent + 1
+      if (silent <= LOOKS) return
+      const cause = new TimeoutError(`an answer of ${this.link.at}`, commandTimeoutMs)
+      this.destroy(new TransportUnavailableError(name, cause.message, { cause }))
+    })
+    return () => {
       life.stop()
       forget()
-      feed.cancel()
     }
   }
 

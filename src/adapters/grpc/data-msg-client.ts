@@ -102,11 +102,12 @@ export class DefaultDataMsgClient implements DataMsgClient {
   ): AsyncGenerator<DataResult, void, undefined> {
     const connection = await this.#commands.get()
     const feed = connection.openFeed(DATA_CHANGES_PATH, dataChangeReply)
-    const forget = connection.onLost((lost) => feed.fail(lost))
     const inputs =
       Symbol.asyncIterator in changes ? changes[Symbol.asyncIterator]() : changes[Symbol.iterator]()
     let owed = 0
     let ended = false
+    // The end of the stream is owed, too.
+    const release = connection.hold(feed, () => feed.awaited && (owed > 0 || ended))
     let failure: { readonly cause: unknown } | undefined
     let pulling = false
     const pull = (): void => {
@@ -159,7 +160,7 @@ export class DefaultDataMsgClient implements DataMsgClient {
       if ((error as { code?: unknown }).code === 0 && owed === 0 && ended) return
       throw owed > 0 ? this.#explainOwed(error) : this.#explain(error, false)
     } finally {
-      forget()
+      release()
       feed.cancel()
       const returned = ended ? undefined : inputs.return?.()
       ended = true
