@@ -28,7 +28,8 @@ const HINTS: Readonly<Record<SyncErrorCode, string | undefined>> = {
   SYNC_PARTIAL_WRITE: undefined,
   SYNC_CLOSED: undefined,
   SYNC_OVERFLOW: undefined,
-  SYNC_PAYLOAD_TOO_LARGE: '--set maxValueBytes=… raises the limit',
+  SYNC_PAYLOAD_TOO_LARGE:
+    'it is set by maxValueBytes for redis, kafka and lmdb, by maxRequestBytes for etcd (--set), and by an agent for its clients (`datasync serve --limit maxBodyBytes=…`)',
   SYNC_PLUGIN_FAILED: undefined,
   SYNC_BUG: 'please report it with what --verbose prints',
 }
@@ -61,7 +62,7 @@ export function reportFailure(error: unknown, notes: Notes, verbose: boolean): v
   notes.line(`${red(bold(`error[${labelOf(error)}]`))}: ${printable(describeError(error))}`)
   const cause = causeOf(error)
   if (cause !== undefined && !describeError(error).includes(cause)) {
-    notes.line(dim(`cause: ${printable(cause)}`))
+    notes.line(dim(`cause: ${printable(cause.trim())}`))
   }
   const hint = hintOf(error)
   if (hint !== undefined) notes.line(`hint: ${hint}`)

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
 import { runCli, runShell, startCli } from '../support/cli.ts'
+import { serveAgent } from '../support/rest.ts'
 import { onTeardown } from '../support/teardown.ts'
 import { tempDir } from '../support/temp-dir.ts'
 
@@ -45,6 +46,11 @@ describe('errors', () => {
     expect(await hint('get', 'redis://h:0', '/a')).toContain('`datasync --help` shows')
     expect(await hint('ls', 'memory:', '--set', 'histroyLimit=1')).toContain('docs/adapters')
     expect(await hint('get', 'redis://secret@h', '/a')).toContain('//:password@host')
+    const { url } = await serveAgent({ limits: { maxBodyBytes: 4 } })
+    expect(await hint('put', url, '/a', '12345')).toContain('--limit maxBodyBytes=')
+    // OpenSSL ends its words with a newline.
+    const encrypted = await hint('get', url.replace('http:', 'https:'), '/a')
+    expect(encrypted).toMatch(/^cause: .*wrong version number.*[^n\n]$/mu)
   })
 
   it('tell a folder without a store and a file from a store, and make none', async () => {

@@ -52,7 +52,7 @@ export const serve: CommandSpec<ServeOptions> = {
       .option('--limit <name=number>', LIMIT_HELP, parseSetting)
       .option(
         '--allow-empty-resync',
-        'over gRPC, a dataResyncs without items deletes everything, instead of being refused',
+        'over gRPC, a dataResyncs without items deletes everything that its caller may write, instead of being refused',
       )
       .option('--no-dashboard', 'no page under /dashboard/')
     addTypeOptions(command)
