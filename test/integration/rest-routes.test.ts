@@ -491,7 +491,7 @@ describe('the routes of REST', () => {
     expect((await accept('application/json;q=0, text/html')).status).toBe(406)
     expect(
       (await api.http('/v1/keys?key=/lamp/a', put('{"watts":"many"}', JSON_BODY))).json,
-    ).toMatchObject({ status: 400, code: 'SYNC_DECODE' })
+    ).toMatchObject({ status: 400, code: 'SYNC_DECODE', reason: 'watts is missing' })
     expect((await api.http('/v1/keys?key=/other', put('{}', JSON_BODY))).status).toBe(415)
     expect(
       (

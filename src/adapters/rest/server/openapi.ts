@@ -422,6 +422,7 @@ const SCHEMAS: Json = {
       outcome: OUTCOME,
       retryable: { type: 'boolean' },
       key: { type: 'string' },
+      reason: { type: 'string' },
       expected: { type: 'string' },
       actual: { type: 'string' },
       refusals: {

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
-import { isSyncError } from '../../../api/errors.ts'
-import type { SyncErrorCode } from '../../../api/errors.ts'
+import { DecodeError, describeError, isSyncError } from '../../../api/errors.ts'
+import type { SyncError, SyncErrorCode } from '../../../api/errors.ts'
 import type { Logger } from '../../../api/logger.ts'
 import { failureOf } from '../../../kit/failure.ts'
 import type { Failure } from '../../../kit/failure.ts'
@@ -16,8 +16,17 @@ export type HttpCode =
 /** Bytes of a refused body that are read to keep the connection. */
 const MAX_DUMPED = 64 * 2 ** 20
 
+/** Characters of a codec's words on what it refuses. */
+const MAX_REASON = 1_000
+
 const ERRORS_PAGE = 'https://unpkg.com/rx-datasync/docs/errors.md'
 const REST_PAGE = 'https://unpkg.com/rx-datasync/docs/adapters/rest.md'
+
+/** What a problem says besides its detail. */
+export interface ProblemDetails extends Partial<Failure> {
+  /** What the codec says against a value that was sent as JSON. */
+  readonly reason?: string
+}
 
 /** An answer that is no success, thrown. */
 export class HttpProblem extends Error {
@@ -25,7 +34,7 @@ export class HttpProblem extends Error {
   readonly status: number
   readonly code: HttpCode | SyncErrorCode
   readonly headers: Readonly<Record<string, string>>
-  readonly details: Partial<Failure>
+  readonly details: ProblemDetails
 
   constructor(
     status: number,
@@ -33,7 +42,7 @@ export class HttpProblem extends Error {
     detail: string,
     options: {
       readonly headers?: Readonly<Record<string, string>>
-      readonly details?: Partial<Failure>
+      readonly details?: ProblemDetails
     } = {},
   ) {
     super(detail)
@@ -70,7 +79,10 @@ export function problemFor(error: unknown, random: () => number, logger: Logger)
         : status === 412 && details.actual !== undefined
           ? { etag: `"${encodeToken(details.actual)}"` }
           : {}
-    return new HttpProblem(status, code, message, { headers, details })
+    return new HttpProblem(status, code, message, {
+      headers,
+      details: { ...details, ...reasonOf(error) },
+    })
   }
   const own = bodyProblem(error)
   if (own !== undefined) return own
@@ -106,6 +118,12 @@ export function sendProblem(response: ServerResponse, problem: HttpProblem): voi
     'x-content-type-options': 'nosniff',
   })
   response.end(JSON.stringify(body))
+}
+
+/** Of what a client has sent itself: what is wrong with it is no secret. */
+function reasonOf(error: SyncError): ProblemDetails {
+  if (!(error instanceof DecodeError) || error.cause === undefined) return {}
+  return { reason: describeError(error.cause).slice(0, MAX_REASON) }
 }
 
 const STATUS: Readonly<Record<SyncErrorCode, number>> = {
