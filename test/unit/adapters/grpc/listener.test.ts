@@ -7,6 +7,10 @@ import { freePort } from '../../../support/free-port.ts'
 import { onTeardown } from '../../../support/teardown.ts'
 import { waitFor } from '../../../support/wait-for.ts'
 
+function closed(socket: Socket | undefined): Promise<void> {
+  return new Promise((resolve) => socket?.once('close', () => resolve()))
+}
+
 it('a client that comes again from the same port is known, and cut at the end', async () => {
   const accepted: Socket[] = []
   const listener = new Listener(
@@ -24,15 +28,15 @@ it('a client that comes again from the same port is known, and cut at the end', 
   }
   const first = await dial()
   await waitFor(() => accepted.length === 1)
-  const gone = once(accepted[0] as Socket, 'close')
+  const gone = closed(accepted[0])
   first.resetAndDestroy()
   // The server hears of both in one turn.
   const second = await dial()
   await gone
   await waitFor(() => accepted.length === 2)
   expect(listener.connections).toBe(1)
-  const ended = once(second, 'close')
+  const ended = closed(second)
   await listener.destroy()
   await ended
-  expect(listener.connections).toBe(0)
+  await waitFor(() => listener.connections === 0)
 })
