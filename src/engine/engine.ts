@@ -95,7 +95,7 @@ export class Engine implements Sync, RegistrationHost {
     this.#writer = new Writer(options.transport, io, options.instrumentation, {
       opening: () => this.#whenOpen(),
       heard: (answer) => this.#heard(answer),
-      openWatches: () => this.#source.openNow(),
+      openWatches: (ops) => this.#source.openFor(ops),
     })
     this.#source = new Source(options.transport, io, {
       resetting: (feed) => this.#each(feed, (registration) => registration.resetting(feed)),

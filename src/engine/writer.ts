@@ -47,8 +47,8 @@ export interface WriterLink {
   opening(): Promise<void> | undefined
   /** Takes note of whether the server answered; the answer itself passes. */
   heard<T>(answer: Promise<T>): Promise<T>
-  /** Watches that were asked for are open afterwards. */
-  openWatches(): void
+  /** Watches that were asked for, and are about these operations, are open afterwards. */
+  openWatches(ops: readonly Op[]): void
 }
 
 /** Checks what is to be written at the door and passes it to the transport. */
@@ -239,7 +239,7 @@ export class Writer {
     if (resolved.waitFor === 'applied') {
       this.#require('waitForApplied', "waitFor: 'applied'")
       // Whoever has asked before is one of those who are waited for.
-      this.#link.openWatches()
+      this.#link.openWatches(ops)
     }
     return this.#instrumentation.write === undefined
       ? this.#send(ops, resolved)

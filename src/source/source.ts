@@ -1,7 +1,8 @@
 import { isSyncError } from '../api/errors.ts'
+import { hasPrefix } from '../api/key.ts'
 import type { ResyncReason } from '../api/resync-event.ts'
 import type { TransportState, TransportStatus } from '../api/status.ts'
-import type { Io, Position, RawPair, Receipt, Transport } from '../api/transport.ts'
+import type { Io, Op, Position, RawPair, Receipt, Transport } from '../api/transport.ts'
 import { nextTask } from '../kit/next-task.ts'
 import { coverOf, PrefixIndex } from '../kit/prefix-index.ts'
 import type { LatestValues } from './latest-values.ts'
@@ -64,6 +65,14 @@ class SharedFeed implements Feed {
 
   get used(): boolean {
     return this.#asked.size > 0
+  }
+
+  /** The operation may change what was asked for. */
+  concerns(op: Op): boolean {
+    if (this.wanted.covers(op.type === 'delete-prefix' ? op.prefix : op.key)) return true
+    if (op.type !== 'delete-prefix') return false
+    for (const prefix of this.prefixes) if (hasPrefix(prefix, op.prefix)) return true
+    return false
   }
 
   ask(prefix: string): void {
@@ -151,18 +160,19 @@ export class Source {
   release(): void {
     if (!this.#held) return
     this.#held = false
-    this.openNow()
+    this.#openNow()
   }
 
-  /** Opens at once what would be opened in the next turn, unless it is held: who asked before a write is to get it. */
-  openNow(): void {
+  /**
+   * Opens at once what would be opened in the next turn and is about these writes, unless it is held: who asked before
+   * them is to get them. Others go on gathering, lest each get a stream of its own.
+   */
+  openFor(ops: readonly Op[]): void {
     if (this.#held) return
-    for (const feed of this.#resumed.splice(0)) feed.loop?.start()
-    const feed = this.#gathering
-    if (feed === undefined) return
-    this.#gathering = undefined
-    this.#create(feed, undefined)
-    feed.loop?.start()
+    this.#openResumed()
+    if (this.#gathering !== undefined && ops.some((op) => this.#gathering?.concerns(op))) {
+      this.#openNow()
+    }
   }
 
   /** A feed that covers the prefix; to be given back by `leave`. */
@@ -176,7 +186,7 @@ export class Source {
     if (this.#gathering === undefined) {
       this.#gathering = new SharedFeed()
       this.#feeds.add(this.#gathering)
-      nextTask(() => this.openNow())
+      nextTask(() => this.#openNow())
     }
     this.#gathering.ask(prefix)
     this.#gathering.wanted.set(prefix, true)
@@ -196,7 +206,7 @@ export class Source {
     this.#feeds.add(feed)
     this.#create(feed, { position, pairs })
     this.#resumed.push(feed)
-    nextTask(() => this.openNow())
+    nextTask(() => this.#openNow())
     return feed
   }
 
@@ -232,6 +242,22 @@ export class Source {
     for (const feed of this.#feeds) feed.loop?.close()
     this.#feeds.clear()
     this.#gathering = undefined
+  }
+
+  #openNow(): void {
+    if (this.#held) return
+    this.#openResumed()
+    const feed = this.#gathering
+    if (feed === undefined) return
+    this.#gathering = undefined
+    this.#create(feed, undefined)
+    feed.loop?.start()
+  }
+
+  /** Each has a stream of its own in any case. */
+  #openResumed(): void {
+    if (this.#resumed.length === 0) return
+    for (const feed of this.#resumed.splice(0)) feed.loop?.start()
   }
 
   #create(

@@ -30,6 +30,7 @@ import { UnionStream } from './union-stream.ts'
 import { PATIENCE_MS } from './unseen-writes.ts'
 import { UnionPair, versionOf } from './union-view.ts'
 import type { Conflict } from './union-view.ts'
+import { WriteTurns } from './write-turns.ts'
 
 export interface CompositeOptions {
   /** In events, metrics and errors; `composite`. */
@@ -50,10 +51,24 @@ interface Part {
   lastError: unknown
 }
 
+type PutOp = Extract<Op, { type: 'put' }>
+
+/** A delete that goes from part to part. */
+interface Deletion {
+  /** A put has begun behind it: in the parts before it nothing is left to delete. */
+  overwritten: boolean
+}
+
 const PAGE = 1_000
 
 /** What comes of a write behind a failed one. */
 const NOT_TRIED: PromiseRejectedResult = { status: 'rejected', reason: undefined }
+
+/** What comes of a delete where a later put stands. */
+const OVERWRITTEN: PromiseFulfilledResult<CommitResult> = {
+  status: 'fulfilled',
+  value: { versions: [undefined], deleted: 0 },
+}
 
 /** Several transports as one: the union of their pairs (datasync.md §6). */
 export class CompositeTransport implements Transport {
@@ -67,8 +82,9 @@ export class CompositeTransport implements Transport {
   readonly #write: 'all' | 'first'
   readonly #revisions = new RevisionCounter()
   readonly #streams = new Set<UnionStream>()
-  /** Of writes that wait for their turn: the last one, by key or prefix. */
-  readonly #turns = new Map<string, Promise<void>>()
+  readonly #turns = new WriteTurns()
+  /** By key: deletes that have parts before them. */
+  readonly #deletes = new Map<string, Set<Deletion>>()
   #closed = false
 
   constructor(transports: readonly Transport[], options: CompositeOptions = {}) {
@@ -237,18 +253,21 @@ export class CompositeTransport implements Transport {
     write: (rest: CommitOptions) => Promise<T>,
   ): Promise<T> {
     const name = op.type === 'delete-prefix' ? op.prefix : op.key
-    const before = this.#turns.get(name)
-    if (before === undefined && this.#unseen(op, options).length === 0) return write(options)
+    if (!this.#turns.waits(name) && !this.#hasUnseen(op)) return write(options)
     const begun = io.clock.now()
-    const turn = Promise.resolve(before).then(async () => {
-      await Promise.all(this.#unseen(op, options))
-    })
-    this.#turns.set(name, turn)
-    await turn
-    // Whoever comes next finds this one begun.
-    const written = write(within(options, begun, io))
-    if (this.#turns.get(name) === turn) this.#turns.delete(name)
-    return written
+    const rest = (): CommitOptions => within(options, begun, io)
+    const withinMs = Math.min(PATIENCE_MS, options.timeoutMs)
+    return this.#turns.take(
+      name,
+      { clock: io.clock, withinMs },
+      () => Promise.all(this.#unseen(op, rest())),
+      () => write(rest()),
+    )
+  }
+
+  #hasUnseen(op: Op): boolean {
+    for (const stream of this.#streams) if (stream.hasUnseen(op)) return true
+    return false
   }
 
   /** One promise for each watch that has not shown earlier writes yet. */
@@ -257,14 +276,10 @@ export class CompositeTransport implements Transport {
     return [...this.#streams].flatMap((stream) => stream.unseen(op, withinMs))
   }
 
-  async #putEverywhere(op: Op, options: CommitOptions, io: Io): Promise<CommitResult> {
-    // Without conditions: no label is to be taken off.
+  async #putEverywhere(op: PutOp, options: CommitOptions, io: Io): Promise<CommitResult> {
+    for (const deletion of this.#deletes.get(op.key) ?? []) deletion.overwritten = true
     const settled = await Promise.allSettled(
-      this.#parts.map(async ({ transport }, index) => {
-        const result = await transport.commit([op], options, io)
-        for (const stream of this.#streams) stream.wrote(index, op, [])
-        return result
-      }),
+      this.#parts.map((_part, index) => this.#writeTo(index, op, options, io)),
     )
     const results = this.#complete(settled)
     const [first] = this.#parts as [Part, ...Part[]]
@@ -279,13 +294,20 @@ export class CompositeTransport implements Transport {
   async #deleteEverywhere(op: Op, options: CommitOptions, io: Io): Promise<CommitResult> {
     const begun = io.clock.now()
     const settled: PromiseSettledResult<CommitResult>[] = this.#parts.map(() => NOT_TRIED)
+    const deletion = this.#beginDelete(op)
     for (const index of this.#deleteOrder(op)) {
       // Whoever writes next asks what the watches have shown of the part before it.
-      await Promise.all(this.#unseen(op, within(options, begun, io)))
-      const outcome = await this.#deleteFrom(index, op, within(options, begun, io), io)
+      if (this.#hasUnseen(op)) await Promise.all(this.#unseen(op, within(options, begun, io)))
+      if (deletion.overwritten) {
+        settled[index] = OVERWRITTEN
+        continue
+      }
+      const written = this.#writeTo(index, op, within(options, begun, io), io)
+      const [outcome] = await Promise.allSettled([written])
       settled[index] = outcome
       if (outcome.status === 'rejected' && outcomeOf(outcome.reason) !== 'stored') break
     }
+    this.#endDelete(op, deletion)
     const results = this.#complete(settled)
     // Several parts may hold the same keys: under a prefix their sum says nothing.
     const deleted =
@@ -304,19 +326,37 @@ export class CompositeTransport implements Transport {
     return seen === undefined ? order : [...order.filter((index) => index !== seen), seen]
   }
 
-  async #deleteFrom(
-    index: number,
-    op: Op,
-    options: CommitOptions,
-    io: Io,
-  ): Promise<PromiseSettledResult<CommitResult>> {
-    const before = [...this.#streams].map((stream) => [stream, stream.held(index, op)] as const)
-    const part = this.#parts[index] as Part
-    const [outcome] = await Promise.allSettled([this.#commitTo(part, [op], options, io)])
-    if (outcome.status === 'fulfilled' || outcomeOf(outcome.reason) === 'stored') {
+  #beginDelete(op: Op): Deletion {
+    const deletion = { overwritten: false }
+    if (op.type !== 'delete') return deletion
+    const known = this.#deletes.get(op.key)
+    if (known === undefined) this.#deletes.set(op.key, new Set([deletion]))
+    else known.add(deletion)
+    return deletion
+  }
+
+  #endDelete(op: Op, deletion: Deletion): void {
+    if (op.type !== 'delete') return
+    const known = this.#deletes.get(op.key)
+    known?.delete(deletion)
+    if (known?.size === 0) this.#deletes.delete(op.key)
+  }
+
+  // Without conditions: no label is to be taken off.
+  async #writeTo(index: number, op: Op, options: CommitOptions, io: Io): Promise<CommitResult> {
+    const { transport } = this.#parts[index] as Part
+    const before = Array.from(this.#streams, (stream) => [stream, stream.held(index, op)] as const)
+    const stored = (): void => {
       for (const [stream, pairs] of before) stream.wrote(index, op, pairs)
     }
-    return outcome
+    try {
+      const result = await transport.commit([op], options, io)
+      stored()
+      return result
+    } catch (error) {
+      if (outcomeOf(error) === 'stored') stored()
+      throw error
+    }
   }
 
   #complete(settled: readonly PromiseSettledResult<CommitResult>[]): CommitResult[] {

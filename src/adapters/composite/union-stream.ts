@@ -97,7 +97,7 @@ export class UnionStream {
     return part !== undefined && part.failed && !part.loop.live
   }
 
-  /** What the part's watch holds of what a delete is to take away. */
+  /** What the part's watch holds of what a write is about. */
   held(index: number, op: Op): readonly RawPair[] {
     const { loop } = this.#parts[index] as PartWatch
     if (op.type === 'delete-prefix') return loop.values.view(op.prefix)
@@ -105,18 +105,25 @@ export class UnionStream {
     return pair === undefined ? [] : [pair]
   }
 
-  /** The part has stored a write. `before` is what its watch {@link held} before a delete. */
+  /** The part has stored a write. `before` is what its watch {@link held} when it began. */
   wrote(index: number, op: Op, before: readonly RawPair[]): void {
     const { loop, unseen } = this.#parts[index] as PartWatch
     // The list that is to come shows it.
     if (!loop.live) return
     if (op.type === 'put') {
+      if (!loop.covers(op.key)) return
       const now = loop.values.get(op.key)
       const shown = now !== undefined && sameBytes(now.value, op.value)
-      if (!shown && loop.covers(op.key)) unseen.add(op.key)
+      // Another value since: of writes that are under way at once any may be the last.
+      if (!shown && isSame(now, before[0])) unseen.add(op.key)
       return
     }
     for (const pair of before) if (loop.values.get(pair.key) === pair) unseen.add(pair.key)
+  }
+
+  /** A part's watch has not shown yet what was written there before. */
+  hasUnseen(op: Op): boolean {
+    return this.#parts.some(({ unseen }) => unseen.has(op))
   }
 
   /** Of each part whose watch has not shown yet what was written there before: resolves when it has, or after `withinMs`. */
@@ -212,4 +219,8 @@ export class UnionStream {
     if (!this.#listed || (changes.length === 0 && receipt === undefined)) return
     this.#batches.push({ kind: 'changes', changes, ...(receipt === undefined ? {} : { receipt }) })
   }
+}
+
+function isSame(a: RawPair | undefined, b: RawPair | undefined): boolean {
+  return a === b || (a !== undefined && b !== undefined && sameBytes(a.value, b.value))
 }

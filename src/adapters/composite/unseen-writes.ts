@@ -14,7 +14,8 @@ export class UnseenWrites {
   #period: Timer | undefined
   /** By key: what is to be called when it is shown. */
   readonly #waiting = new Map<string, Set<() => void>>()
-  readonly #waitingForPrefixes = new Set<() => void>()
+  /** Called with each key. */
+  readonly #waitingForPrefixes = new Set<(key: string) => void>()
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -32,30 +33,47 @@ export class UnseenWrites {
       const wasYoung = this.#young.delete(key)
       if (this.#old.delete(key) || wasYoung) this.#wake(key)
     }
-    for (const look of this.#waitingForPrefixes) look()
   }
 
   /** The watch is lost, listed anew or over. */
   clear(): void {
     this.#period?.stop()
     this.#period = undefined
-    const forgotten = [...this.#old, ...this.#young]
+    const forgotten = this.#isWaitedFor ? [...this.#old, ...this.#young] : []
     this.#old = new Set()
     this.#young = new Set()
-    this.#forget(forgotten)
+    for (const key of forgotten) this.#wake(key)
+  }
+
+  /** Something is unseen of what the operation is about. */
+  has(op: Op): boolean {
+    if (this.#young.size === 0 && this.#old.size === 0) return false
+    if (op.type !== 'delete-prefix') return this.#young.has(op.key) || this.#old.has(op.key)
+    return this.#under(op.prefix).next().done !== true
   }
 
   /**
-   * Resolves when no write is unseen of what the operation is about, or after `withinMs`; undefined: none is unseen now.
+   * Resolves when what is unseen now of what the operation is about is seen, or after `withinMs`; undefined: nothing is
+   * unseen.
    */
   shown(op: Op, withinMs: number): Promise<void> | undefined {
+    if (!this.has(op)) return undefined
     return op.type === 'delete-prefix'
-      ? this.#prefixShown(op.prefix, withinMs)
+      ? this.#allShown(new Set(this.#under(op.prefix)), withinMs)
       : this.#keyShown(op.key, withinMs)
   }
 
-  #keyShown(key: string, withinMs: number): Promise<void> | undefined {
-    if (!this.#young.has(key) && !this.#old.has(key)) return undefined
+  *#under(prefix: string): Generator<string> {
+    for (const keys of [this.#old, this.#young]) {
+      for (const key of keys) if (hasPrefix(key, prefix)) yield key
+    }
+  }
+
+  get #isWaitedFor(): boolean {
+    return this.#waiting.size > 0 || this.#waitingForPrefixes.size > 0
+  }
+
+  #keyShown(key: string, withinMs: number): Promise<void> {
     return new Promise((resolve) => {
       const waiting = this.#waiting.get(key) ?? new Set()
       this.#waiting.set(key, waiting)
@@ -70,24 +88,19 @@ export class UnseenWrites {
     })
   }
 
-  #prefixShown(prefix: string, withinMs: number): Promise<void> | undefined {
-    const isUnseen = (): boolean =>
-      [this.#young, this.#old].some((keys) => {
-        for (const key of keys) if (hasPrefix(key, prefix)) return true
-        return false
-      })
-    if (!isUnseen()) return undefined
+  /** One look at each key, however many changes come meanwhile. */
+  #allShown(keys: Set<string>, withinMs: number): Promise<void> {
     return new Promise((resolve) => {
-      const look = (): void => {
-        if (!isUnseen()) end()
-      }
       const end = (): void => {
         timer.stop()
-        this.#waitingForPrefixes.delete(look)
+        this.#waitingForPrefixes.delete(shown)
         resolve()
       }
+      const shown = (key: string): void => {
+        if (keys.delete(key) && keys.size === 0) end()
+      }
       const timer = this.#clock.after(withinMs, end)
-      this.#waitingForPrefixes.add(look)
+      this.#waitingForPrefixes.add(shown)
     })
   }
 
@@ -97,15 +110,12 @@ export class UnseenWrites {
     this.#young = new Set()
     this.#period =
       this.#old.size === 0 ? undefined : this.#clock.after(PATIENCE_MS, () => this.#endPeriod())
-    this.#forget([...forgotten].filter((key) => !this.#old.has(key)))
-  }
-
-  #forget(keys: readonly string[]): void {
-    if (this.#waiting.size > 0) for (const key of keys) this.#wake(key)
-    for (const look of this.#waitingForPrefixes) look()
+    if (!this.#isWaitedFor) return
+    for (const key of forgotten) if (!this.#old.has(key)) this.#wake(key)
   }
 
   #wake(key: string): void {
     for (const end of this.#waiting.get(key) ?? []) end()
+    for (const shown of this.#waitingForPrefixes) shown(key)
   }
 }

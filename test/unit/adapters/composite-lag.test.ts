@@ -132,6 +132,73 @@ describe('composite, with a part whose watch lags', () => {
     slow.release()
   })
 
+  it('writes of one key that wait do so at the same time, and none is overtaken', async () => {
+    const clock = new FakeClock()
+    const slow = new LaggingTransport('slow')
+    const both = agentOn(composite([memory({ name: 'quick' }), slow]), clock)
+    both.watch('r', '/k/').handle({ change: () => {} })
+    await both.start()
+    slow.hold()
+    await both.put('/k/a', text('first'))
+    const done: string[] = []
+    const writes = [10_000, 10_000, 200, 200, 10_000].map((timeoutMs, i) =>
+      both.put('/k/a', text(`${i}`), { timeoutMs }).then(() => done.push(`${i}`)),
+    )
+    await clock.run(199)
+    expect(done).toEqual([])
+    await clock.run(1)
+    // Those before one with less time begin with it.
+    expect(done).toEqual(['0', '1', '2', '3'])
+    await clock.run(800)
+    await Promise.all(writes)
+    expect(done.at(-1)).toBe('4')
+    expect(shown((await both.get('/k/a'))?.bytes)).toBe('4')
+    slow.release()
+  })
+
+  it('after writes of one key at once the next one does not wait', async () => {
+    const clock = new FakeClock()
+    const both = agentOn(composite([memory({ name: 'a' }), memory({ name: 'b' })]), clock)
+    both.watch('r', '/k/').handle({ change: () => {} })
+    await both.start()
+    const applied = { waitFor: 'applied' } as const
+    const put = (value: string): Promise<unknown> => both.put('/k/a', text(value), applied)
+    const done: string[] = []
+    const all = (async () => {
+      await Promise.all([put('1'), put('2'), put('3')])
+      await both.delete('/k/a', applied)
+      await put('4')
+      done.push('4')
+    })()
+    await clock.run(1)
+    expect(done).toEqual(['4'])
+    await all
+  })
+
+  it('a put that comes during a delete stays in every part', async () => {
+    const [a, b] = [memory({ name: 'a' }), memory({ name: 'b' })]
+    const [inA, inB, both] = [agentOn(a), agentOn(b), agentOn(composite([a, b]))]
+    await both.put('/k/a', text('1'))
+    const deleted = both.delete('/k/a')
+    await both.put('/k/a', text('2'))
+    await deleted
+    const present = async (): Promise<unknown> =>
+      Promise.all([inA, inB].map(async (agent) => shown((await agent.get('/k/a'))?.bytes)))
+    expect(await present()).toEqual(['2', '2'])
+    await both.delete('/k/a')
+    // A receiver that wants it back, told by the first part that the delete goes to.
+    both.watch('r', '/k/').handle({
+      change: async (event) => {
+        if (event.changeType === 'delete') await both.put('/k/a', text('back'))
+      },
+    })
+    await both.start()
+    await inB.put('/k/a', text('3'))
+    await waitFor(async () => shown((await both.get('/k/a'))?.bytes) === '3')
+    await both.delete('/k/a', { waitFor: 'applied' })
+    expect(await present()).toEqual(['back', 'back'])
+  })
+
   it('a write in a handler does not wait for the handler', async () => {
     const both = agentOn(composite([memory({ name: 'a' }), memory({ name: 'b' })]))
     const seen: (string | undefined)[] = []
@@ -219,6 +286,15 @@ describe('a write that a watch does not show', () => {
     clock.advance(1_500)
     expect(unseen.shown(put, 1_000)).toBeUndefined()
     expect(clock.pending).toBe(0)
+    unseen.add('/k/a')
+    unseen.add('/k/b')
+    unseen.add('/other')
+    const below = unseen.shown({ type: 'delete-prefix', prefix: '/k/' }, 1_000)
+    unseen.add('/k/later')
+    unseen.seen([{ key: '/k/b' }, { key: '/k/a' }])
+    await below
+    unseen.seen([{ key: '/k/later' }])
+    expect(unseen.shown({ type: 'delete-prefix', prefix: '/k/' }, 1_000)).toBeUndefined()
     unseen.add('/k/a')
     const over = unseen.shown(put, 1_000)
     unseen.clear()

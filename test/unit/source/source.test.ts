@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import { silentLogger } from '../../../src/api/logger.ts'
+import type { Op } from '../../../src/api/transport.ts'
 import { Source } from '../../../src/source/source.ts'
 import type { Feed } from '../../../src/source/source.ts'
 import { FakeClock, ScriptedTransport } from '../../../src/testing/index.ts'
@@ -63,6 +64,33 @@ describe('a source', () => {
     expect(second).not.toBe(first)
     await settle()
     expect(transport.script.streams.map((stream) => stream.prefixes)).toEqual([['/a/'], ['/b/']])
+  })
+
+  it('a write opens at once what was asked for before it, if it is about that', async () => {
+    const { source, transport, settle } = harness()
+    const opened = (): unknown => transport.script.streams.map((stream) => stream.prefixes)
+    const put = (key: string): Op => ({ type: 'put', key, value: new Uint8Array() })
+    for (const prefix of ['/a/', '/b/', '/c/']) {
+      source.join(prefix)
+      source.openFor([put('/other'), { type: 'delete-prefix', prefix: '/other/' }])
+    }
+    expect(opened()).toEqual([])
+    source.openFor([put('/other'), put('/b/x')])
+    expect(opened()).toEqual([['/a/', '/b/', '/c/']])
+    source.join('/d/e/')
+    source.openFor([{ type: 'delete-prefix', prefix: '/d/' }])
+    source.openFor([{ type: 'delete-prefix', prefix: '/d/' }])
+    const gone = source.join('/f/')
+    source.leave(gone, '/f/')
+    source.openFor([put('/f/x')])
+    source.hold()
+    source.join('/g/')
+    source.openFor([put('/g/x')])
+    await settle()
+    expect(opened()).toEqual([['/a/', '/b/', '/c/'], ['/d/e/']])
+    source.release()
+    await settle()
+    expect(opened()).toEqual([['/a/', '/b/', '/c/'], ['/d/e/'], ['/g/']])
   })
 
   it('a wider prefix disturbs nobody', async () => {

@@ -40,7 +40,10 @@ export class Listener {
     this.#server.on('connection', (socket: Socket) => {
       const peer = `${socket.remoteAddress ?? ''}:${socket.remotePort ?? ''}`
       this.#sockets.set(peer, socket)
-      socket.once('close', () => this.#sockets.delete(peer))
+      socket.once('close', () => {
+        // A client that comes again from the same port may be here before its old connection is gone.
+        if (this.#sockets.get(peer) === socket) this.#sockets.delete(peer)
+      })
       // What goes wrong is told by 'close'; the driver looks after the rest.
       socket.on('error', () => {})
     })
