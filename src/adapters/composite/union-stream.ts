@@ -224,3 +224,12 @@ export class UnionStream {
 function isSame(a: RawPair | undefined, b: RawPair | undefined): boolean {
   return a === b || (a !== undefined && b !== undefined && sameBytes(a.value, b.value))
 }
+
+/** With `latest`: the part that changed the key last, as far as one of the streams has seen. */
+export function changedBy(streams: Iterable<UnionStream>, key: string): number | undefined {
+  for (const stream of streams) {
+    const part = stream.changedBy(key)
+    if (part !== undefined) return part
+  }
+  return undefined
+}
