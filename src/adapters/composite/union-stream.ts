@@ -97,28 +97,27 @@ export class UnionStream {
     return part !== undefined && part.failed && !part.loop.live
   }
 
-  /** What the part's watch holds of what a write is about. */
-  held(index: number, op: Op): readonly RawPair[] {
-    const { loop } = this.#parts[index] as PartWatch
-    if (op.type === 'delete-prefix') return loop.values.view(op.prefix)
-    const pair = loop.values.get(op.key)
-    return pair === undefined ? [] : [pair]
-  }
-
-  /** The part has stored a write. `before` is what its watch {@link held} when it began. */
-  wrote(index: number, op: Op, before: readonly RawPair[]): void {
+  /** A write to a part begins. The returned function is to be called when it is stored there. */
+  writing(index: number, op: Op): () => void {
     const { loop, unseen } = this.#parts[index] as PartWatch
-    // The list that is to come shows it.
-    if (!loop.live) return
+    // While it is not live: the list that is to come shows it.
     if (op.type === 'put') {
-      if (!loop.covers(op.key)) return
-      const now = loop.values.get(op.key)
-      const shown = now !== undefined && sameBytes(now.value, op.value)
-      // Another value since: of writes that are under way at once any may be the last.
-      if (!shown && isSame(now, before[0])) unseen.add(op.key)
-      return
+      const before = loop.values.get(op.key)
+      return () => {
+        if (!loop.live || !loop.covers(op.key)) return
+        const now = loop.values.get(op.key)
+        const shown = now !== undefined && sameBytes(now.value, op.value)
+        // Another value since: of writes that are under way at once any may be the last.
+        if (!shown && isSame(now, before)) unseen.add(op.key)
+      }
     }
-    for (const pair of before) if (loop.values.get(pair.key) === pair) unseen.add(pair.key)
+    const before = op.type === 'delete' ? [loop.values.get(op.key)] : loop.values.view(op.prefix)
+    return () => {
+      if (!loop.live) return
+      for (const pair of before) {
+        if (pair !== undefined && loop.values.get(pair.key) === pair) unseen.add(pair.key)
+      }
+    }
   }
 
   /** A part's watch has not shown yet what was written there before. */

@@ -141,16 +141,13 @@ export class WriteToAll {
   // Without conditions: no label is to be taken off.
   async #writeTo(index: number, op: Op, options: CommitOptions, io: Io): Promise<CommitResult> {
     const { transport } = this.#parts[index] as Part
-    const before = Array.from(this.#streams, (stream) => [stream, stream.held(index, op)] as const)
-    const stored = (): void => {
-      for (const [stream, pairs] of before) stream.wrote(index, op, pairs)
-    }
+    const watching = Array.from(this.#streams, (stream) => stream.writing(index, op))
     try {
       const result = await transport.commit([op], options, io)
-      stored()
+      for (const stored of watching) stored()
       return result
     } catch (error) {
-      if (outcomeOf(error) === 'stored') stored()
+      if (outcomeOf(error) === 'stored') for (const stored of watching) stored()
       throw error
     }
   }
