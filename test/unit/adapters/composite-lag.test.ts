@@ -43,6 +43,21 @@ async function lagging(order: 'quick first' | 'slow first', options?: CompositeO
   return { quick: inQuick, slow: inSlow, watchOfSlow: slow, both, log, written }
 }
 
+/** An agent on two parts; what the watch of the second one says is held. */
+async function besideHeldWatch(): Promise<{
+  clock: FakeClock
+  slow: LaggingTransport
+  both: Agent
+}> {
+  const clock = new FakeClock()
+  const slow = new LaggingTransport('slow')
+  const both = agentOn(composite([memory({ name: 'quick' }), slow]), clock)
+  both.watch('r', '/k/').handle({ change: () => {} })
+  await both.start()
+  slow.hold()
+  return { clock, slow, both }
+}
+
 describe('composite, with a part whose watch lags', () => {
   it.each(['first', 'latest'] as const)('%s: a delete shows no older value', async (conflict) => {
     const { quick, slow, watchOfSlow, both, log, written } = await lagging('quick first', {
@@ -112,12 +127,7 @@ describe('composite, with a part whose watch lags', () => {
   })
 
   it('a write does not wait longer than a second, or than it may take', async () => {
-    const clock = new FakeClock()
-    const slow = new LaggingTransport('slow')
-    const both = agentOn(composite([memory({ name: 'quick' }), slow]), clock)
-    both.watch('r', '/k/').handle({ change: () => {} })
-    await both.start()
-    slow.hold()
+    const { clock, slow, both } = await besideHeldWatch()
     await both.put('/k/a', text('1'))
     const done: number[] = []
     const put = async (ms: number, options?: { timeoutMs: number }): Promise<void> => {
@@ -133,12 +143,7 @@ describe('composite, with a part whose watch lags', () => {
   })
 
   it('writes of one key that wait do so at the same time, and none is overtaken', async () => {
-    const clock = new FakeClock()
-    const slow = new LaggingTransport('slow')
-    const both = agentOn(composite([memory({ name: 'quick' }), slow]), clock)
-    both.watch('r', '/k/').handle({ change: () => {} })
-    await both.start()
-    slow.hold()
+    const { clock, slow, both } = await besideHeldWatch()
     await both.put('/k/a', text('first'))
     const done: string[] = []
     const writes = [10_000, 10_000, 200, 200, 10_000].map((timeoutMs, i) =>
